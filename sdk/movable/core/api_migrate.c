@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+#include "api.h"
+
+#include <stdlib.h>
+
+#include "lru.h"
+#include "native.h"
+#include "non_lru.h"
+#include "page_alloc.h"
+#include "page_list.h"
+#include "pybridge.h"
+
+struct address_space *mv_mapping_create(struct vm *vm, void *owner)
+{
+	struct py_mapping *mapping = calloc(1, sizeof(*mapping));
+
+	(void)vm;
+	if (!mapping)
+		return NULL;
+	mapping->as.a_ops = &py_mapping_ops;
+	mapping->as.owner = owner;
+	return &mapping->as;
+}
+
+struct address_space *mv_mapping_create_native(struct vm *vm, void *owner)
+{
+	struct address_space *mapping = mv_mapping_create(vm, owner);
+
+	if (mapping && !native_driver_init(&movable_api))
+		mapping->a_ops = &native_driver_ops;
+	return mapping;
+}
+
+void mv_mapping_set_hooks(struct address_space *as, void *isolate, void *migrate, void *putback)
+{
+	struct py_mapping *mapping = (struct py_mapping *)as;
+
+	mapping->isolate_page = isolate;
+	mapping->migratepage = migrate;
+	mapping->putback_page = putback;
+}
+
+/* Pages that carry the mapping; writes the first `room` pfns and returns how many there are. */
+long mv_mapping_pages(struct vm *vm, struct address_space *mapping, unsigned long *pfns, unsigned long room)
+{
+	unsigned long count = 0;
+
+	for (unsigned long block = 0; block <= pfn_to_block(vm->end_pfn - 1); block++) {
+		unsigned long start = block << pageblock_order;
+
+		/* A block that was never split has no used pages. */
+		if (!(vm->pageblocks[block] & PB_READY))
+			continue;
+		for (unsigned long pfn = start; pfn < start + pageblock_nr_pages && pfn < vm->end_pfn; pfn++) {
+			const struct page *page = pfn_to_page(vm, pfn);
+
+			if (page->_refcount <= 0 || !__PageMovable(page) || movable_mapping(page) != mapping)
+				continue;
+			if (count < room)
+				pfns[count] = pfn;
+			count++;
+		}
+	}
+	return (long)count;
+}
+
+/* From now on no page is movable through this mapping. Pages that still carry it are a violation. */
+long mv_mapping_close(struct vm *vm, struct address_space *mapping)
+{
+	unsigned long first;
+	long left;
+
+	API_BEGIN(vm, false);
+	left = mv_mapping_pages(vm, mapping, &first, 1);
+	mapping->a_ops = NULL;
+	if (left) {
+		vm->callback_mapping = mapping;
+		violation(vm, VM_RULE_TEARDOWN_PAGES_LEFT, pfn_to_page(vm, first), "close", "no page left",
+			  "%ld still carry the mapping", left);
+		vm->callback_mapping = NULL;
+	}
+	API_END(vm, left);
+}
+
+void mv_mapping_free(struct address_space *mapping)
+{
+	free(mapping);
+}
+
+struct page_list *mv_list_create(struct vm *vm)
+{
+	return page_list_create(vm);
+}
+
+void mv_list_destroy(struct vm *vm, struct page_list *list)
+{
+	page_list_destroy(vm, list);
+}
+
+long mv_list_add(struct vm *vm, struct page_list *list, unsigned long pfn, bool tail)
+{
+	API_BEGIN(vm, false);
+	page_list_add(vm, list, pfn_to_page(vm, pfn), tail);
+	API_END(vm, 0);
+}
+
+long mv_list_del(struct vm *vm, struct page_list *list, unsigned long pfn)
+{
+	API_BEGIN(vm, false);
+	page_list_del(vm, list, pfn_to_page(vm, pfn));
+	API_END(vm, 0);
+}
+
+long mv_list_isolate(struct vm *vm, struct page_list *list, unsigned long pfn, unsigned int mode)
+{
+	API_BEGIN(vm, true);
+	API_END(vm, page_list_isolate(vm, list, pfn_to_page(vm, pfn), mode));
+}
+
+unsigned long mv_list_len(struct vm *vm, struct page_list *list)
+{
+	(void)vm;
+	return list->nr;
+}
+
+/* Whether the list holds isolated pages: a migration list. */
+bool mv_list_isolated(struct vm *vm, struct page_list *list)
+{
+	(void)vm;
+	return list->nr && list->isolated;
+}
+
+bool mv_list_has(struct vm *vm, struct page_list *list, unsigned long pfn)
+{
+	return pfn_to_page(vm, pfn)->list_id == list->id;
+}
+
+/* The page after `pfn` on the list, or the first for -1; -1 at the end, -EINVAL if `pfn` is not on it. */
+long mv_list_next(struct vm *vm, struct page_list *list, long pfn)
+{
+	const struct list_head *position = &list->head;
+
+	if (pfn >= 0) {
+		const struct page *page = pfn_to_page(vm, (unsigned long)pfn);
+
+		if (page->list_id != list->id)
+			return -EINVAL;
+		position = &page->lru;
+	}
+	return position->next == &list->head ? -1 : (long)page_to_pfn(vm, list_page(position->next));
+}
+
+long mv_isolate(struct vm *vm, unsigned long pfn, unsigned int mode)
+{
+	API_BEGIN(vm, true);
+	API_END(vm, isolate_movable_page(vm, pfn_to_page(vm, pfn), mode));
+}
+
+long mv_putback(struct vm *vm, struct page_list *list)
+{
+	API_BEGIN(vm, true);
+	putback_movable_pages(vm, &list->head);
+	API_END(vm, 0);
+}
+
+/* A target allocator, with a place for each page's result (spec/migration.md 3.5). */
+struct recording {
+	new_page_t *get;
+	free_page_t *put;
+	unsigned long private;
+	struct mv_outcome *outcomes;
+	unsigned long nr, cursor;
+};
+
+/* Pages come round in list order, so the search starts where the last one ended. */
+static struct mv_outcome *find_outcome(struct recording *recording, unsigned long pfn)
+{
+	for (unsigned long i = 0; i < recording->nr; i++) {
+		unsigned long at = (recording->cursor + i) % recording->nr;
+
+		if (recording->outcomes[at].pfn == pfn) {
+			recording->cursor = at + 1;
+			return &recording->outcomes[at];
+		}
+	}
+	return NULL;
+}
+
+static struct page *recording_new_page(struct vm *vm, struct page *page, unsigned long private, int **result)
+{
+	struct recording *recording = (struct recording *)private;
+	struct page *newpage = recording->get(vm, page, recording->private, result);
+	struct mv_outcome *outcome = newpage ? find_outcome(recording, page_to_pfn(vm, page)) : NULL;
+
+	if (outcome) {
+		outcome->known = true;
+		*result = &outcome->status;
+	}
+	return newpage;
+}
+
+static void recording_free_page(struct vm *vm, struct page *page, unsigned long private)
+{
+	struct recording *recording = (struct recording *)private;
+
+	recording->put(vm, page, recording->private);
+}
+
+long mv_migrate(struct vm *vm, struct page_list *list, struct mv_target *target, int mode, int reason,
+		struct mv_outcome *outcomes, unsigned long nr_outcomes, struct mv_migration *migration)
+{
+	struct py_target python = {target->get, target->put};
+	struct recording recording = {
+		.get = target->get ? py_new_page : new_page_node,
+		.put = target->put ? py_free_page : NULL,
+		.private = target->get ? (unsigned long)&python : (unsigned long)target->nid,
+		.outcomes = outcomes,
+		.nr = nr_outcomes,
+	};
+	struct migrate_counts counts;
+	long ret;
+
+	API_BEGIN(vm, true);
+	ret = migrate_pages(vm, &list->head, recording_new_page, recording.put ? recording_free_page : NULL,
+			    (unsigned long)&recording, (enum migrate_mode)mode, (enum migrate_reason)reason, &counts);
+	migration->succeeded = counts.succeeded;
+	migration->failed = counts.failed;
+	API_END(vm, ret);
+}
+
+long mv_lru_add_drain_all(struct vm *vm)
+{
+	API_BEGIN(vm, false);
+	lru_add_drain_all(vm);
+	API_END(vm, 0);
+}
+
+static void fill_run(struct mv_run *run, const struct compact_control *cc, enum compact_result result)
+{
+	run->zone = (int)cc->zone->id;
+	run->order = cc->order;
+	run->mode = (int)cc->mode;
+	run->result = (int)result;
+	run->whole_zone = cc->whole_zone;
+	run->migrate_pfn = cc->migrate_pfn;
+	run->free_pfn = cc->free_pfn;
+	run->migrate_scanned = cc->migrate_scanned;
+	run->free_scanned = cc->free_scanned;
+	run->isolated = cc->isolated;
+	run->migrated = cc->migrated;
+	run->failed = cc->failed;
+}
+
+long mv_compact_zone(struct vm *vm, struct mv_run *run)
+{
+	struct compact_control cc = {
+		.zone = &vm->zones[run->zone],
+		.order = run->order,
+		.mode = (enum migrate_mode)run->mode,
+		.gfp_mask = run->gfp,
+		.alloc_flags = run->alloc_flags,
+		.classzone_idx = (enum zone_type)run->classzone_idx,
+		.ignore_skip_hint = run->ignore_skip_hint,
+		.ignore_block_suitable = run->ignore_block_suitable,
+		.direct_compaction = run->direct_compaction,
+		.whole_zone = run->whole_zone,
+	};
+
+	API_BEGIN(vm, true);
+	fill_run(run, &cc, compact_zone(vm, &cc));
+	API_END(vm, run->result);
+}
+
+long mv_compact_node(struct vm *vm, int nid, struct mv_run *runs)
+{
+	struct compact_control ccs[MAX_NR_ZONES];
+	enum compact_result results[MAX_NR_ZONES];
+	unsigned int nr;
+
+	API_BEGIN(vm, true);
+	lru_add_drain_all(vm);
+	nr = compact_node(vm, nid, ccs, results);
+	for (unsigned int i = 0; i < nr; i++)
+		fill_run(&runs[i], &ccs[i], results[i]);
+	API_END(vm, (long)nr);
+}
+
+long mv_try_to_compact_pages(struct vm *vm, int nid, unsigned int order, unsigned int gfp, int priority)
+{
+	struct alloc_context ac;
+	unsigned int alloc_flags = WMARK_MIN | (gfp & __GFP_MOVABLE ? ALLOC_CMA : 0);
+	enum compact_result result;
+
+	API_BEGIN(vm, true);
+	prepare_alloc_context(vm, &ac, gfp, order, nid);
+	vm->task_flags |= PF_MEMALLOC;
+	result = try_to_compact_pages(vm, &ac, alloc_flags, (enum compact_priority)priority);
+	vm->task_flags &= ~(unsigned int)PF_MEMALLOC;
+	API_END(vm, (long)result);
+}
+
+long mv_compaction_suitable(struct vm *vm, int zone, int order, unsigned int alloc_flags, int classzone_idx)
+{
+	return (long)compaction_suitable(vm, &vm->zones[zone], order, alloc_flags, (enum zone_type)classzone_idx);
+}
+
+int mv_fragmentation_index(struct vm *vm, int zone, unsigned int order)
+{
+	return fragmentation_index(&vm->zones[zone], order);
+}
+
+void mv_compact_state(struct vm *vm, int zone, struct mv_compact_state *state)
+{
+	const struct zone *z = &vm->zones[zone];
+
+	*state = (struct mv_compact_state){
+		.cached_migrate_pfn = {z->compact_cached_migrate_pfn[0], z->compact_cached_migrate_pfn[1]},
+		.cached_free_pfn = z->compact_cached_free_pfn,
+		.considered = z->compact_considered,
+		.defer_shift = z->compact_defer_shift,
+		.order_failed = z->compact_order_failed,
+		.blockskip_flush = z->compact_blockskip_flush,
+	};
+}
+
+long mv_reset_isolation_suitable(struct vm *vm, int zone)
+{
+	API_BEGIN(vm, false);
+	reset_isolation_suitable(vm, &vm->zones[zone]);
+	API_END(vm, 0);
+}

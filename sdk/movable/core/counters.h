@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The counters of /proc/vmstat that this machine keeps: X(name, text). spec/compaction.md 9.1.
+ *
+ * Zone items, then node items, are gauges; events only grow. The texts are the kernel's, in its order.
+ */
+#ifndef MOVABLE_COUNTERS_H
+#define MOVABLE_COUNTERS_H
+
+#define ZONE_ITEMS(X)                                                                                        \
+	X(NR_FREE_PAGES, "nr_free_pages")                                                                    \
+	X(NR_ZSPAGES, "nr_zspages")                                                                          \
+	X(NUMA_HIT, "numa_hit")                                                                              \
+	X(NUMA_MISS, "numa_miss")                                                                            \
+	X(NUMA_FOREIGN, "numa_foreign")                                                                      \
+	X(NUMA_LOCAL, "numa_local")                                                                          \
+	X(NUMA_OTHER, "numa_other")                                                                          \
+	X(NR_FREE_CMA_PAGES, "nr_free_cma")
+
+#define NODE_ITEMS(X)                                                                                        \
+	X(NR_INACTIVE_ANON, "nr_inactive_anon")                                                              \
+	X(NR_ACTIVE_ANON, "nr_active_anon")                                                                  \
+	X(NR_INACTIVE_FILE, "nr_inactive_file")                                                              \
+	X(NR_ACTIVE_FILE, "nr_active_file")                                                                  \
+	X(NR_UNEVICTABLE, "nr_unevictable")                                                                  \
+	X(NR_ISOLATED_ANON, "nr_isolated_anon")                                                              \
+	X(NR_ISOLATED_FILE, "nr_isolated_file")
+
+#define VM_EVENTS(X)                                                                                         \
+	X(PGALLOC_DMA, "pgalloc_dma")                                                                        \
+	X(PGALLOC_DMA32, "pgalloc_dma32")                                                                    \
+	X(PGALLOC_NORMAL, "pgalloc_normal")                                                                  \
+	X(PGALLOC_MOVABLE, "pgalloc_movable")                                                                \
+	X(PGFREE, "pgfree")                                                                                  \
+	X(PGMIGRATE_SUCCESS, "pgmigrate_success")                                                            \
+	X(PGMIGRATE_FAIL, "pgmigrate_fail")                                                                  \
+	X(COMPACTMIGRATE_SCANNED, "compact_migrate_scanned")                                                 \
+	X(COMPACTFREE_SCANNED, "compact_free_scanned")                                                       \
+	X(COMPACTISOLATED, "compact_isolated")                                                               \
+	X(COMPACTSTALL, "compact_stall")                                                                     \
+	X(COMPACTFAIL, "compact_fail")                                                                       \
+	X(COMPACTSUCCESS, "compact_success")                                                                 \
+	X(BALLOON_INFLATE, "balloon_inflate")                                                                \
+	X(BALLOON_DEFLATE, "balloon_deflate")                                                                \
+	X(BALLOON_MIGRATE, "balloon_migrate")
+
+#define X(name, text) name,
+enum zone_item { ZONE_ITEMS(X) NR_ZONE_ITEMS };
+enum node_item { NODE_ITEMS(X) NR_NODE_ITEMS };
+enum vm_event { VM_EVENTS(X) NR_VM_EVENTS };
+#undef X
+
+#endif

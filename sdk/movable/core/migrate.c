@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+#include "migrate.h"
+
+#include "callbacks.h"
+#include "lru.h"
+#include "non_lru.h"
+#include "page_alloc.h"
+
+/* What stays the same for all pages of one migrate_pages(). */
+struct migrate_control {
+	new_page_t *get_new_page;
+	free_page_t *put_new_page;
+	unsigned long private;
+	enum migrate_mode mode;
+	enum migrate_reason reason;
+};
+
+static void release_target(struct vm *vm, const struct migrate_control *mc, struct page *newpage)
+{
+	if (mc->put_new_page)
+		mc->put_new_page(vm, newpage, mc->private);
+	else
+		put_page(vm, newpage);
+}
+
+/* Both pages locked (asserted). spec/migration.md 5.1, the movable half. */
+static int move_movable_page(struct vm *vm, struct page *newpage, struct page *page, enum migrate_mode mode)
+{
+	int rc;
+
+	VM_BUG_ON_PAGE(vm, !PageIsolated(page), page, VM_RULE_MIGRATE_NOT_ISOLATED, "PG_isolated", "not isolated");
+	if (!PageMovable(vm, page)) {
+		/* Given up by its driver since it was isolated: nothing to move. */
+		clear_page_flag(page, PG_isolated);
+		return MIGRATEPAGE_SUCCESS;
+	}
+	rc = call_migratepage(vm, newpage, page, mode);
+	if (rc == MIGRATEPAGE_SUCCESS)
+		clear_page_flag(page, PG_isolated);
+	return rc;
+}
+
+/* Both pages are locked (asserted). */
+static int move_to_new_page(struct vm *vm, struct page *newpage, struct page *page, enum migrate_mode mode)
+{
+	VM_BUG_ON_PAGE(vm, !PageLocked(page), page, VM_RULE_PAGE_NOT_LOCKED, "old page locked", "unlocked");
+	VM_BUG_ON_PAGE(vm, !PageLocked(newpage), newpage, VM_RULE_PAGE_NOT_LOCKED, "new page locked", "unlocked");
+	if (likely(__PageMovable(page)))
+		return move_movable_page(vm, newpage, page, mode);
+	/* LRU pages have no method here: nothing isolates them from their list yet. */
+	return -ENOSYS;
+}
+
+/* Takes the old page's lock as far as mode, pass and task allow (spec/migration.md 4.2). */
+static bool lock_old_page(struct vm *vm, struct page *page, bool force, enum migrate_mode mode)
+{
+	if (trylock_page(vm, page))
+		return true;
+	if (!force || mode == MIGRATE_ASYNC || vm->task_flags & PF_MEMALLOC)
+		return false;
+	lock_page(vm, page);
+	return true;
+}
+
+/* spec/migration.md 4.3 step 2: 0 if the page is not under writeback (any more). */
+static int settle_writeback(struct vm *vm, struct page *page, bool force, enum migrate_mode mode)
+{
+	if (likely(!page_flag(page, PG_writeback)))
+		return 0;
+	if (mode != MIGRATE_SYNC)
+		return -EBUSY;
+	if (!force)
+		return -EAGAIN;
+	/* Writeback ends by itself; there is no device here that could still be busy with it. */
+	clear_page_flag(page, PG_writeback);
+	(void)vm;
+	return 0;
+}
+
+/* spec/migration.md 4.2, 4.3. */
+static int __unmap_and_move(struct vm *vm, struct page *page, struct page *newpage, bool force,
+			    enum migrate_mode mode)
+{
+	int rc;
+
+	if (!lock_old_page(vm, page, force, mode))
+		return -EAGAIN;
+	rc = settle_writeback(vm, page, force, mode);
+	if (rc)
+		goto unlock;
+	rc = -EAGAIN;
+	if (unlikely(!trylock_page(vm, newpage)))
+		goto unlock;
+	/* A driver's page goes straight on; converting the PTEs of an LRU page belongs before this line. */
+	rc = move_to_new_page(vm, newpage, page, mode);
+	/* A driver that unlocked a page has been reported. */
+	if (likely(PageLocked(newpage)))
+		unlock_page(vm, newpage);
+unlock:
+	if (likely(PageLocked(page)))
+		unlock_page(vm, page);
+	if (rc == MIGRATEPAGE_SUCCESS) {
+		/* Looked at after both unlocks, as Linux 4.9 does: harmless while the tag stays. */
+		if (__PageMovable(newpage))
+			put_page(vm, newpage);
+		else
+			putback_lru_page(vm, newpage);
+	}
+	return rc;
+}
+
+/* The owner freed the page while it was isolated: only the isolation reference is left (4.1 step 2). */
+static void finish_freed_page(struct vm *vm, struct page *page)
+{
+	clear_page_flag(page, PG_active);
+	clear_page_flag(page, PG_unevictable);
+	if (__PageMovable(page)) {
+		lock_page(vm, page);
+		if (!PageMovable(vm, page))
+			clear_page_flag(page, PG_isolated);
+		unlock_page(vm, page);
+	}
+}
+
+/* The page left the list for good: gone if it was moved, else back with its owner (4.1 steps 6, 7, 9). */
+static void finish_page(struct vm *vm, struct page *page, int rc)
+{
+	unlink_page(vm, page);
+	mod_isolated(vm, page, -1);
+	if (rc == MIGRATEPAGE_SUCCESS)
+		put_page(vm, page);
+	else if (__PageMovable(page))
+		end_isolation(vm, page);
+	else
+		putback_lru_page(vm, page);
+}
+
+/* One attempt at one page of the list. spec/migration.md 4.1. */
+static int unmap_and_move(struct vm *vm, const struct migrate_control *mc, struct page *page, bool force)
+{
+	int rc = MIGRATEPAGE_SUCCESS, nid, *result = NULL;
+	struct page *newpage = mc->get_new_page(vm, page, mc->private, &result);
+	bool unused = false;
+
+	if (!newpage)
+		return -ENOMEM;
+	nid = page_to_nid(vm, newpage);
+	if (unlikely(page->_refcount == 1)) {
+		finish_freed_page(vm, page);
+		unused = true;
+	} else {
+		rc = __unmap_and_move(vm, page, newpage, force, mc->mode);
+		unused = rc != MIGRATEPAGE_SUCCESS;
+	}
+	if (rc != -EAGAIN)
+		finish_page(vm, page, rc);
+	if (unused)
+		release_target(vm, mc, newpage);
+	if (result)
+		*result = rc ? rc : nid;
+	return rc;
+}
+
+/*
+ * One pass over the list. Each page goes to `tried` before its turn, so that a callback that frees other
+ * pages of the list leaves no stale position behind. -ENOMEM ends the whole call.
+ */
+static int migrate_pass(struct vm *vm, const struct migrate_control *mc, struct list_head *from,
+			struct list_head *tried, bool force, struct migrate_counts *counts, unsigned long *retry)
+{
+	*retry = 0;
+	while (!list_empty(from) && !vm->interrupt) {
+		struct page *page = list_first_page(from);
+		int rc;
+
+		list_del(&page->lru);
+		list_add_tail(&page->lru, tried);
+		rc = unmap_and_move(vm, mc, page, force);
+		if (rc == -EAGAIN)
+			++*retry;
+		else if (rc == MIGRATEPAGE_SUCCESS)
+			counts->succeeded++;
+		else
+			counts->failed++;
+		if (rc == -ENOMEM)
+			return rc;
+	}
+	return 0;
+}
+
+/* Moves all of `tried` to the front of `from`. */
+static void splice_back(struct list_head *tried, struct list_head *from)
+{
+	if (list_empty(tried))
+		return;
+	tried->next->prev = from;
+	tried->prev->next = from->next;
+	from->next->prev = tried->prev;
+	from->next = tried->next;
+	list_init(tried);
+}
+
+int migrate_pages(struct vm *vm, struct list_head *from, new_page_t *get_new_page, free_page_t *put_new_page,
+		  unsigned long private, enum migrate_mode mode, enum migrate_reason reason,
+		  struct migrate_counts *counts)
+{
+	const struct migrate_control mc = {get_new_page, put_new_page, private, mode, reason};
+	unsigned int swapwrite = vm->task_flags & PF_SWAPWRITE;
+	unsigned long retry = 1;
+	struct list_head tried;
+	int rc = 0;
+
+	*counts = (struct migrate_counts){0, 0};
+	list_init(&tried);
+	vm->task_flags |= PF_SWAPWRITE;
+	for (int pass = 0; pass < 10 && retry && !rc && !vm->interrupt; pass++) {
+		rc = migrate_pass(vm, &mc, from, &tried, pass > 2, counts, &retry);
+		splice_back(&tried, from);
+	}
+	if (!rc) {
+		counts->failed += retry;
+		rc = (int)counts->failed;
+	}
+	count_vm_events(vm, PGMIGRATE_SUCCESS, counts->succeeded);
+	count_vm_events(vm, PGMIGRATE_FAIL, counts->failed);
+	if (!swapwrite)
+		vm->task_flags &= ~(unsigned int)PF_SWAPWRITE;
+	return rc;
+}
+
+struct page *new_page_node(struct vm *vm, struct page *page, unsigned long private, int **result)
+{
+	(void)page;
+	(void)result;
+	return alloc_pages_node(vm, (int)private, GFP_HIGHUSER_MOVABLE | __GFP_THISNODE, 0);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#include "non_lru.h"
+
+#include "callbacks.h"
+#include "lru.h"
+
+bool isolate_movable_page(struct vm *vm, struct page *page, isolate_mode_t mode)
+{
+	if (unlikely(!get_page_unless_zero(page)))
+		return false;
+	/* Before the lock: the owner of a fresh page may still set its flags without it. */
+	if (unlikely(!__PageMovable(page)))
+		goto out_put;
+	/* The scanner meets any page; a held lock means that it is being moved or released. */
+	if (unlikely(!trylock_page(vm, page)))
+		goto out_put;
+	if (!PageMovable(vm, page) || PageIsolated(page))
+		goto out_unlock;
+	VM_BUG_ON_PAGE(vm, !page_mapping(page), page, VM_RULE_ISOLATE_NO_MAPPING, "a mapping", "none");
+	if (!call_isolate_page(vm, page, mode))
+		goto out_unlock;
+	set_page_flag(page, PG_isolated);
+	if (likely(PageLocked(page)))
+		unlock_page(vm, page);
+	return true;
+
+out_unlock:
+	if (likely(PageLocked(page)))
+		unlock_page(vm, page);
+out_put:
+	put_page(vm, page);
+	return false;
+}
+
+void putback_movable_page(struct vm *vm, struct page *page)
+{
+	VM_BUG_ON_PAGE(vm, !PageLocked(page), page, VM_RULE_PAGE_NOT_LOCKED, "page locked", "unlocked");
+	VM_BUG_ON_PAGE(vm, !page_is_movable(page), page, VM_RULE_PUTBACK_NOT_MOVABLE, "PageMovable", "not movable");
+	VM_BUG_ON_PAGE(vm, !PageIsolated(page), page, VM_RULE_PUTBACK_NOT_ISOLATED, "PG_isolated", "not isolated");
+	/* The driver still sees PG_isolated inside its callback. */
+	call_putback_page(vm, page);
+	clear_page_flag(page, PG_isolated);
+}
+
+void end_isolation(struct vm *vm, struct page *page)
+{
+	lock_page(vm, page);
+	if (PageMovable(vm, page))
+		putback_movable_page(vm, page);
+	else
+		clear_page_flag(page, PG_isolated);
+	/* A driver that unlocked the page has been reported. */
+	if (likely(PageLocked(page)))
+		unlock_page(vm, page);
+	put_page(vm, page);
+}
+
+void mod_isolated(struct vm *vm, const struct page *page, long delta)
+{
+	enum node_item item = page_is_file_cache(page) ? NR_ISOLATED_FILE : NR_ISOLATED_ANON;
+
+	page_zone(vm, page)->node->stat[item] += delta;
+}
+
+void putback_movable_pages(struct vm *vm, struct list_head *pages)
+{
+	while (!list_empty(pages)) {
+		struct page *page = list_first_page(pages);
+
+		unlink_page(vm, page);
+		mod_isolated(vm, page, -1);
+		if (likely(__PageMovable(page))) {
+			VM_BUG_ON_PAGE(vm, !PageIsolated(page), page, VM_RULE_PUTBACK_NOT_ISOLATED, "PG_isolated",
+				       "not isolated");
+			end_isolation(vm, page);
+		} else {
+			putback_lru_page(vm, page);
+		}
+	}
+}

@@ -1,0 +1,162 @@
+"""Flags and enumerations, under the kernel's names and with Linux 4.9's values."""
+
+import enum
+
+
+class GFP(enum.IntFlag):
+    """How to allocate, and where from. spec/compaction.md 2.12."""
+
+    DMA = 0x1
+    HIGHMEM = 0x2
+    DMA32 = 0x4
+    MOVABLE = 0x8
+    RECLAIMABLE = 0x10
+    HIGH = 0x20
+    IO = 0x40
+    FS = 0x80
+    COLD = 0x100
+    NOWARN = 0x200
+    REPEAT = 0x400
+    NOFAIL = 0x800
+    NORETRY = 0x1000
+    MEMALLOC = 0x2000
+    COMP = 0x4000
+    ZERO = 0x8000
+    NOMEMALLOC = 0x10000
+    HARDWALL = 0x20000
+    THISNODE = 0x40000
+    ATOMIC_BIT = 0x80000
+    DIRECT_RECLAIM = 0x400000
+    WRITE = 0x1000000
+    KSWAPD_RECLAIM = 0x2000000
+
+    RECLAIM = DIRECT_RECLAIM | KSWAPD_RECLAIM
+    KERNEL = RECLAIM | IO | FS
+    NOFS = RECLAIM | IO
+    NOIO = RECLAIM
+    ATOMIC = HIGH | ATOMIC_BIT | KSWAPD_RECLAIM
+    NOWAIT = KSWAPD_RECLAIM
+    USER = KERNEL | HARDWALL
+    HIGHUSER = USER | HIGHMEM
+    HIGHUSER_MOVABLE = HIGHUSER | MOVABLE
+    TRANSHUGE_LIGHT = (HIGHUSER_MOVABLE & ~RECLAIM) | COMP | NOMEMALLOC | NOWARN
+    TRANSHUGE = TRANSHUGE_LIGHT | DIRECT_RECLAIM
+
+
+class MigrateMode(enum.IntEnum):
+    """How long migration may wait. spec/migration.md 3.1."""
+
+    ASYNC = 0
+    SYNC_LIGHT = 1
+    SYNC = 2
+
+
+class MigrateReason(enum.IntEnum):
+    """Who asked for the migration. spec/migration.md 3.1."""
+
+    COMPACTION = 0
+    MEMORY_FAILURE = 1
+    MEMORY_HOTPLUG = 2
+    SYSCALL = 3
+    MEMPOLICY_MBIND = 4
+    NUMA_MISPLACED = 5
+    CMA = 6
+
+
+class IsolateMode(enum.IntFlag):
+    """What the isolating caller accepts. spec/migration.md 6.1."""
+
+    CLEAN = 1
+    UNMAPPED = 2
+    ASYNC_MIGRATE = 4
+    UNEVICTABLE = 8
+
+
+class MigrateType(enum.IntEnum):
+    """Mobility of the pages in a pageblock. spec/compaction.md 1.4."""
+
+    UNMOVABLE = 0
+    MOVABLE = 1
+    RECLAIMABLE = 2
+    HIGHATOMIC = 3
+    CMA = 4
+    ISOLATE = 5
+
+
+class CompactResult(enum.IntEnum):
+    """How a compaction ended. spec/compaction.md 3.2."""
+
+    NOT_SUITABLE_ZONE = 0
+    SKIPPED = 1
+    DEFERRED = 2
+    NO_SUITABLE_PAGE = 3
+    CONTINUE = 4
+    COMPLETE = 5
+    PARTIAL_SKIPPED = 6
+    CONTENDED = 7
+    SUCCESS = 8
+
+
+class CompactPriority(enum.IntEnum):
+    """How hard direct compaction tries; 0 is hardest. spec/compaction.md 7.2."""
+
+    SYNC_FULL = 0
+    SYNC_LIGHT = 1
+    ASYNC = 2
+
+
+class AllocFlags(enum.IntFlag):
+    """Allocator flags; the low two bits choose the watermark. spec/compaction.md 2.12."""
+
+    WMARK_LOW = 1
+    WMARK_HIGH = 2
+    NO_WATERMARKS = 0x4
+    HARDER = 0x10
+    HIGH = 0x20
+    CPUSET = 0x40
+    CMA = 0x80
+
+
+class ZoneType(enum.IntEnum):
+    """Zones of a node, lowest first. spec/compaction.md 1.2."""
+
+    DMA = 0
+    DMA32 = 1
+    NORMAL = 2
+    MOVABLE = 3
+
+
+class PageFlag(enum.IntFlag):
+    """Bits of ``page->flags``. spec/migration.md 1.2."""
+
+    LOCKED = 1 << 0
+    ERROR = 1 << 1
+    REFERENCED = 1 << 2
+    UPTODATE = 1 << 3
+    DIRTY = 1 << 4
+    LRU = 1 << 5
+    ACTIVE = 1 << 6
+    SLAB = 1 << 7
+    OWNER_PRIV_1 = 1 << 8
+    ARCH_1 = 1 << 9
+    RESERVED = 1 << 10
+    PRIVATE = 1 << 11
+    PRIVATE_2 = 1 << 12
+    WRITEBACK = 1 << 13
+    HEAD = 1 << 14
+    SWAPCACHE = 1 << 15
+    MAPPEDTODISK = 1 << 16
+    RECLAIM = 1 << 17
+    ISOLATED = RECLAIM
+    SWAPBACKED = 1 << 18
+    UNEVICTABLE = 1 << 19
+    MLOCKED = 1 << 20
+
+
+class PageType(enum.IntEnum):
+    """What ``_mapcount`` says of a page that is never mapped. spec/migration.md 1.1."""
+
+    NONE = -1
+    BUDDY = -128
+    BALLOON = -256
+    KMEMCG = -512

@@ -1,0 +1,94 @@
+"""Lists of pages through ``page->lru``: a driver's own, and those handed to migrate_pages()."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from movable._core import ffi, lib
+from movable.errors import MovableError
+from movable.flags import IsolateMode
+from movable.machine import BROKEN, Machine
+from movable.page import Page
+
+
+class PageList:
+    """A list that links its pages through their ``lru`` field, as the kernel's list_head does.
+
+    A page is on one list at a time. While a page is isolated its link belongs to the VM; touching it
+    then is ContractViolation ``lru-while-isolated``. A list that isolate() has filled is a migration
+    list: it only shrinks through migrate_pages() and putback_movable_pages().
+    """
+
+    def __init__(self, machine: Machine, name: str = "") -> None:
+        self._machine = machine
+        self.name = name
+        self.pointer: Any = lib.mv_list_create(machine.c)
+        if self.pointer == ffi.NULL:
+            raise MovableError("no memory or no number left for another page list")
+
+    def __del__(self) -> None:
+        if "pointer" in self.__dict__:
+            self._machine.release_list(self.pointer)
+
+    def __repr__(self) -> str:
+        return f"<PageList {self.name!r}, {len(self)} pages>"
+
+    def __len__(self) -> int:
+        length: int = lib.mv_list_len(self._machine.c, self.pointer)
+        return length
+
+    def __contains__(self, page: object) -> bool:
+        return isinstance(page, Page) and bool(lib.mv_list_has(self._machine.c, self.pointer, page.pfn))
+
+    def __iter__(self) -> Iterator[Page]:
+        """The pages from head to tail. The page just yielded may be removed; RuntimeError for other changes."""
+        machine = self._machine
+        pfn = lib.mv_list_next(machine.c, self.pointer, -1)
+        while pfn >= 0:
+            following = lib.mv_list_next(machine.c, self.pointer, pfn)
+            yield machine.page(pfn)
+            pfn = following
+            if pfn >= 0 and not lib.mv_list_has(machine.c, self.pointer, pfn):
+                raise RuntimeError(f"{self!r} changed while it was walked")
+
+    def add(self, page: Page) -> None:
+        """Link the page at the head (``list_add``)."""
+        self._add(page, tail=False)
+
+    def add_tail(self, page: Page) -> None:
+        """Link the page at the tail (``list_add_tail``)."""
+        self._add(page, tail=True)
+
+    def _add(self, page: Page, *, tail: bool) -> None:
+        machine = self._machine
+        if lib.mv_list_isolated(machine.c, self.pointer):
+            raise MovableError(f"{self!r} holds isolated pages: add to it with isolate()")
+        if lib.mv_list_add(machine.c, self.pointer, page.pfn, tail) == BROKEN:
+            machine.fail()
+
+    def remove(self, page: Page) -> None:
+        """Unlink a page of this list (``list_del``); a page that is not on it is ``list-corrupt``."""
+        machine = self._machine
+        if lib.mv_list_isolated(machine.c, self.pointer):
+            raise MovableError(f"{self!r} holds isolated pages: give them back with putback_movable_pages()")
+        if lib.mv_list_del(machine.c, self.pointer, page.pfn) == BROKEN:
+            machine.fail()
+
+    def pop(self) -> Page | None:
+        """Unlink and return the page at the head; None if the list is empty."""
+        pfn = lib.mv_list_next(self._machine.c, self.pointer, -1)
+        if pfn < 0:
+            return None
+        page: Page = self._machine.page(pfn)
+        self.remove(page)
+        return page
+
+    def isolate(self, page: Page, mode: IsolateMode = IsolateMode(0)) -> bool:
+        """Isolate a page onto this list, counted in NR_ISOLATED_*; whether its driver let it go.
+
+        What each caller of migrate_pages() does: ``isolate_movable_page``, then link and count.
+        spec/migration.md 6.3.
+        """
+        machine = self._machine
+        if len(self) and not lib.mv_list_isolated(machine.c, self.pointer):
+            raise MovableError(f"{self!r} is in use for pages that are not isolated")
+        return machine.check(lib.mv_list_isolate(machine.c, self.pointer, page.pfn, mode)) == 1

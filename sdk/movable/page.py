@@ -1,0 +1,215 @@
+"""Pages: one object per frame of a machine, holding nothing but its number."""
+
+from typing import Any
+
+from movable._core import lib
+from movable.errors import MovableError
+from movable.flags import PageFlag, PageType
+from movable.machine import BROKEN, PAGE_SHIFT, PAGE_SIZE, Machine
+
+_MOVABLE_TAG = 2
+_NOT_THE_DRIVERS = PageFlag.LOCKED | PageFlag.LRU | PageFlag.RESERVED | PageFlag.HEAD | PageFlag.SLAB
+
+
+class Page:
+    """A page frame. There is one Page per frame and machine: compare with ``is``.
+
+    Methods carry the stem of the kernel function they stand for: ``lock`` is ``lock_page``, ``put`` is
+    ``put_page``. What is locked, counted and marked is the emulated ``struct page``.
+    """
+
+    __slots__ = ("_machine", "pfn")
+
+    def __init__(self, machine: Machine, pfn: int) -> None:
+        self._machine = machine
+        self.pfn = pfn
+
+    def __repr__(self) -> str:
+        return f"<Page {self.pfn:#x}>"
+
+    def _read(self, field: int) -> int:
+        answer: int = lib.mv_read(self._machine.c, self.pfn, field)
+        return answer
+
+    def _write(self, field: int, value: int) -> None:
+        if lib.mv_write(self._machine.c, self.pfn, field, value) < 0:
+            raise MovableError(f"page {self.pfn:#x} is free: its fields belong to the allocator")
+
+    # The page lock (spec/migration.md 2.4)
+
+    def lock(self) -> None:
+        """Take the page lock, waiting for it (``lock_page``).
+
+        A wait that cannot end, because this CPU holds the lock or no wait hook lets it go, raises
+        KernelAssertion ``self-deadlock``.
+        """
+        if lib.mv_lock_page(self._machine.c, self.pfn) == BROKEN:
+            self._machine.fail()
+
+    def trylock(self) -> bool:
+        """Take the page lock if it is free; whether it was (``trylock_page``)."""
+        answer: int = lib.mv_trylock_page(self._machine.c, self.pfn)
+        if answer == BROKEN:
+            self._machine.fail()
+        return answer == 1
+
+    def unlock(self) -> None:
+        """Release the page lock (``unlock_page``); an unlocked page raises ``unlock-not-locked``."""
+        if lib.mv_unlock_page(self._machine.c, self.pfn) == BROKEN:
+            self._machine.fail()
+
+    @property
+    def locked(self) -> bool:
+        """PG_locked."""
+        return bool(self._read(lib.MV_FLAGS) & PageFlag.LOCKED)
+
+    @property
+    def lock_owner(self) -> int | None:
+        """The CPU that holds the page lock, or None."""
+        cpu = self._read(lib.MV_LOCK_CPU)
+        return None if cpu < 0 else cpu
+
+    # References (spec/migration.md 2)
+
+    def get(self) -> None:
+        """Take a reference (``get_page``); a page without any raises ``page-ref-zero``."""
+        if lib.mv_get_page(self._machine.c, self.pfn) == BROKEN:
+            self._machine.fail()
+
+    def put(self) -> None:
+        """Drop a reference (``put_page``); the last one frees the page."""
+        if lib.mv_put_page(self._machine.c, self.pfn) == BROKEN:
+            self._machine.fail()
+
+    @property
+    def refcount(self) -> int:
+        """``_refcount``: 0 for a free page."""
+        return self._read(lib.MV_REFCOUNT)
+
+    # The movable mark (spec/migration.md 1.3, 6.2)
+
+    def set_movable(self, mapping: Any) -> None:
+        """Hand the page to an address space (``__SetPageMovable``). The page must be locked."""
+        if lib.mv_set_movable(self._machine.c, self.pfn, mapping.pointer) == BROKEN:
+            self._machine.fail()
+
+    def clear_movable(self) -> None:
+        """Give the page up (``__ClearPageMovable``): locked, movable. The tag stays until it is freed."""
+        if lib.mv_clear_movable(self._machine.c, self.pfn) == BROKEN:
+            self._machine.fail()
+
+    @property
+    def mapping(self) -> Any | None:
+        """The AddressSpace that owns the page (``page_mapping``), or None."""
+        machine = self._machine
+        return machine.owner(lib.mv_page_owner(machine.c, self.pfn))
+
+    @property
+    def has_movable_tag(self) -> bool:
+        """``__PageMovable``: needs no lock; still true after clear_movable()."""
+        return self._read(lib.MV_MAPPING_BITS) == _MOVABLE_TAG
+
+    @property
+    def movable(self) -> bool:
+        """``PageMovable``: the page must be locked; false once it was given up."""
+        return self._machine.check(lib.mv_page_movable(self._machine.c, self.pfn)) == 1
+
+    @property
+    def isolated(self) -> bool:
+        """PG_isolated: the VM has taken the page from its driver."""
+        return bool(self._read(lib.MV_FLAGS) & PageFlag.ISOLATED)
+
+    # Fields
+
+    @property
+    def flags(self) -> PageFlag:
+        """All flag bits."""
+        return PageFlag(self._read(lib.MV_FLAGS))
+
+    def set_flag(self, flag: PageFlag) -> None:
+        """Set a flag that a driver may own; the lock has its own methods, PG_isolated is the VM's."""
+        self._write(lib.MV_SET_FLAGS, self._own(flag))
+
+    def clear_flag(self, flag: PageFlag) -> None:
+        """Clear a flag that a driver may own."""
+        self._write(lib.MV_CLEAR_FLAGS, self._own(flag))
+
+    @staticmethod
+    def _own(flag: PageFlag) -> PageFlag:
+        if flag & _NOT_THE_DRIVERS:
+            raise MovableError(f"flag: {PageFlag(flag & _NOT_THE_DRIVERS)!r} is not written directly")
+        return flag
+
+    @property
+    def mapcount(self) -> int:
+        """``_mapcount`` + 1: how many PTEs map the page; 0 also for a page with a type."""
+        return max(self._read(lib.MV_MAPCOUNT) + 1, 0)
+
+    @property
+    def page_type(self) -> PageType:
+        """What kind of never-mapped page this is; settable to NONE, BALLOON and KMEMCG."""
+        value = self._read(lib.MV_MAPCOUNT)
+        return PageType(value) if value in PageType._value2member_map_ else PageType.NONE
+
+    @page_type.setter
+    def page_type(self, page_type: PageType) -> None:
+        if page_type is PageType.BUDDY:
+            raise MovableError("page_type: only the allocator makes a page a free buddy")
+        self._write(lib.MV_MAPCOUNT, page_type & 0xFFFFFFFF)
+
+    @property
+    def private(self) -> int:
+        """``page->private``, 64 bits: the driver's while it owns the page."""
+        return self._read(lib.MV_PRIVATE) & 0xFFFF_FFFF_FFFF_FFFF
+
+    @private.setter
+    def private(self, value: int) -> None:
+        self._write(lib.MV_PRIVATE, value)
+
+    @property
+    def index(self) -> int:
+        """``page->index``, 64 bits."""
+        return self._read(lib.MV_INDEX) & 0xFFFF_FFFF_FFFF_FFFF
+
+    @index.setter
+    def index(self, value: int) -> None:
+        self._write(lib.MV_INDEX, value)
+
+    @property
+    def order(self) -> int:
+        """Order of the free block or the allocation that the page heads."""
+        return self._read(lib.MV_ORDER)
+
+    @property
+    def nid(self) -> int:
+        """The NUMA node of the frame."""
+        return self._read(lib.MV_NID)
+
+    @property
+    def zone_id(self) -> int:
+        """Index of the page's zone in ``VM.zones``."""
+        return self._read(lib.MV_ZONE)
+
+    @property
+    def on_list(self) -> bool:
+        """Whether ``page->lru`` is linked into a PageList or a list of the VM."""
+        return self._read(lib.MV_LIST) != 0
+
+    # Contents
+
+    @property
+    def data(self) -> memoryview:
+        """The frame's 4096 bytes, writable. A view kept longer than the page is a use after free."""
+        start = self.pfn << PAGE_SHIFT
+        return self._machine.memory[start : start + PAGE_SIZE]
+
+    def copy_from(self, other: "Page") -> None:
+        """Copy another page's contents here (``copy_highpage``)."""
+        if lib.mv_copy_page(self._machine.c, self.pfn, other.pfn) == BROKEN:
+            self._machine.fail()
+
+    def discard(self) -> None:
+        """Give the frame's memory back to the operating system; it reads as zeros until written again."""
+        if self.refcount == 0:
+            raise MovableError(f"page {self.pfn:#x} is free: only its owner may discard its contents")
+        self._machine.check(lib.mv_discard(self._machine.c, self.pfn))

@@ -1,0 +1,20 @@
+"""The virtual machine and what it answers with."""
+
+from movable.vm.compaction import CompactRun, CompactSettings
+from movable.vm.counters import VmEvent
+from movable.vm.migration import MigrateResult, NodeTarget
+from movable.vm.vm import VM
+from movable.vm.zones import MAX_ORDER, CompactState, Node, Zone
+
+__all__ = [
+    "MAX_ORDER",
+    "VM",
+    "CompactRun",
+    "CompactSettings",
+    "CompactState",
+    "MigrateResult",
+    "Node",
+    "NodeTarget",
+    "VmEvent",
+    "Zone",
+]

@@ -1,0 +1,91 @@
+"""Asking the core to compact."""
+
+from attrs import frozen
+
+from movable._core import ffi, lib
+from movable.flags import GFP, AllocFlags, CompactPriority, CompactResult, MigrateMode, ZoneType
+from movable.machine import Machine
+from movable.vm.zones import Zone
+
+
+@frozen
+class CompactRun:
+    """One run over one zone: how it ended, where the scanners stood, and what it did. Numbers are pages."""
+
+    zone: Zone
+    result: CompactResult
+    mode: MigrateMode
+    order: int
+    migrate_pfn: int
+    free_pfn: int
+    migrate_scanned: int
+    free_scanned: int
+    isolated: int
+    migrated: int
+    failed: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.zone.name}: {self.result.name.lower()}, {self.migrated} pages migrated, {self.failed} failed, "
+            f"{self.migrate_scanned} + {self.free_scanned} scanned"
+        )
+
+
+def _run(zones: tuple[Zone, ...], run: object) -> CompactRun:
+    names = ("migrate_pfn", "free_pfn", "migrate_scanned", "free_scanned", "isolated", "migrated", "failed")
+    return CompactRun(
+        zone=zones[run.zone],  # type: ignore[attr-defined]
+        result=CompactResult(run.result),  # type: ignore[attr-defined]
+        mode=MigrateMode(run.mode),  # type: ignore[attr-defined]
+        order=run.order,  # type: ignore[attr-defined]
+        **{name: getattr(run, name) for name in names},
+    )
+
+
+@frozen
+class CompactSettings:
+    """The control block of a run, as its user sets it. spec/compaction.md 3.1.
+
+    ``order`` -1 compacts the zone without a goal; ``gfp`` decides which free blocks end a run that has one.
+    """
+
+    order: int = -1
+    mode: MigrateMode = MigrateMode.SYNC
+    gfp: GFP = GFP(0)
+    alloc_flags: AllocFlags = AllocFlags(0)
+    classzone: ZoneType | None = None
+    direct: bool = False
+    whole_zone: bool = False
+    ignore_skip_hint: bool = False
+    ignore_block_suitable: bool = False
+
+
+def compact_zone(machine: Machine, zones: tuple[Zone, ...], zone: Zone, settings: CompactSettings) -> CompactRun:
+    """One run with these settings."""
+    run = ffi.new("struct mv_run *")
+    run.zone = zone.id
+    run.order = settings.order
+    run.mode = settings.mode
+    run.gfp = settings.gfp
+    run.alloc_flags = settings.alloc_flags
+    run.classzone_idx = zone.type if settings.classzone is None else settings.classzone
+    run.direct_compaction = settings.direct
+    run.whole_zone = settings.whole_zone
+    run.ignore_skip_hint = settings.ignore_skip_hint
+    run.ignore_block_suitable = settings.ignore_block_suitable
+    machine.check(lib.mv_compact_zone(machine.c, run))
+    return _run(zones, run)
+
+
+def compact_node(machine: Machine, zones: tuple[Zone, ...], nid: int) -> tuple[CompactRun, ...]:
+    """One whole run over each populated zone of the node."""
+    runs = ffi.new("struct mv_run[4]")
+    count = machine.check(lib.mv_compact_node(machine.c, nid, runs))
+    return tuple(_run(zones, runs[index]) for index in range(count))
+
+
+def try_to_compact_pages(
+    machine: Machine, nid: int, order: int, gfp: GFP, priority: CompactPriority
+) -> CompactResult:
+    """Direct compaction over the request's zonelist."""
+    return CompactResult(machine.check(lib.mv_try_to_compact_pages(machine.c, nid, order, gfp, priority)))

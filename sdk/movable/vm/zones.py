@@ -1,0 +1,150 @@
+"""Zones and nodes of a running machine, as handles that read it anew each time."""
+
+from typing import Any
+
+from attrs import field, frozen
+
+from movable._core import ffi, lib
+from movable.config import ZONE_KINDS, Watermarks
+from movable.flags import AllocFlags, CompactResult, MigrateType, ZoneType
+from movable.machine import Machine
+
+MAX_ORDER = 11
+"""Orders run from 0 to MAX_ORDER - 1. spec/compaction.md 1.1."""
+
+
+@frozen
+class CompactState:
+    """What a zone remembers between compactions. spec/compaction.md 3.4, 3.6."""
+
+    cached_migrate_pfn: tuple[int, int]
+    cached_free_pfn: int
+    considered: int
+    defer_shift: int
+    order_failed: int
+    blockskip_flush: bool
+
+
+@frozen
+class Zone:
+    """A zone. Numbers are pages and pfns; the range is half open."""
+
+    id: int
+    nid: int
+    type: ZoneType
+    start_pfn: int
+    spanned: int
+    present: int
+    watermark: Watermarks
+    contiguous: bool
+    _machine: Machine = field(repr=False, eq=False)
+
+    @property
+    def kind(self) -> str:
+        """The kernel's display name."""
+        return ZONE_KINDS[self.type]
+
+    @property
+    def name(self) -> str:
+        """Node and kind, for people."""
+        return f"Node {self.nid} {self.kind}"
+
+    @property
+    def end_pfn(self) -> int:
+        """The first pfn after the zone."""
+        return self.start_pfn + self.spanned
+
+    def _info(self) -> Any:
+        info = ffi.new("struct mv_zone *")
+        lib.mv_zone(self._machine.c, self.id, info)
+        return info
+
+    @property
+    def managed(self) -> int:
+        """Pages that belong to the allocator; a balloon takes its pages out of this number."""
+        return int(self._info().managed)
+
+    @property
+    def free_pages(self) -> int:
+        """NR_FREE_PAGES."""
+        return int(self._info().free_pages)
+
+    @property
+    def nr_free(self) -> list[int]:
+        """Free blocks by order, all migrate types together: a line of /proc/buddyinfo."""
+        return list(self._info().nr_free)
+
+    def free_counts(self, migratetype: MigrateType) -> list[int]:
+        """Free blocks by order on the lists of one migrate type: a line of /proc/pagetypeinfo."""
+        return [lib.mv_free_count(self._machine.c, self.id, order, migratetype) for order in range(MAX_ORDER)]
+
+    def fragmentation_index(self, order: int) -> int:
+        """-1000 if a block of this order is free, else 0 (memory is short) to 1000 (it is scattered).
+
+        spec/compaction.md 9.5
+        """
+        index: int = lib.mv_fragmentation_index(self._machine.c, self.id, _check_order(order))
+        return index
+
+    def compaction_suitable(
+        self, order: int, alloc_flags: AllocFlags = AllocFlags(0), classzone: ZoneType | None = None
+    ) -> CompactResult:
+        """Whether compacting for this order makes sense: SUCCESS, SKIPPED or CONTINUE. spec/compaction.md 3.3."""
+        classzone = self.type if classzone is None else classzone
+        order = order if order == -1 else _check_order(order)
+        return CompactResult(lib.mv_compaction_suitable(self._machine.c, self.id, order, alloc_flags, classzone))
+
+    @property
+    def compact_state(self) -> CompactState:
+        """Cached scanner positions and deferral."""
+        state = ffi.new("struct mv_compact_state *")
+        lib.mv_compact_state(self._machine.c, self.id, state)
+        return CompactState(
+            cached_migrate_pfn=(state.cached_migrate_pfn[0], state.cached_migrate_pfn[1]),
+            cached_free_pfn=state.cached_free_pfn,
+            considered=state.considered,
+            defer_shift=state.defer_shift,
+            order_failed=state.order_failed,
+            blockskip_flush=state.blockskip_flush,
+        )
+
+    def reset_isolation_suitable(self) -> None:
+        """Clear skip hints and cached positions, as kswapd does before it sleeps. spec/compaction.md 3.5."""
+        self._machine.check(lib.mv_reset_isolation_suitable(self._machine.c, self.id))
+
+
+@frozen
+class Node:
+    """A NUMA node, its zones from the lowest up, and its CPUs."""
+
+    nid: int
+    zones: tuple[Zone, ...]
+    cpus: tuple[int, ...]
+
+
+def _check_order(order: int) -> int:
+    if not 0 <= order < MAX_ORDER:
+        raise ValueError(f"order: must be 0 to {MAX_ORDER - 1}, not {order}")
+    return order
+
+
+def read_zones(machine: Machine, count: int) -> tuple[Zone, ...]:
+    """Handles for the machine's zones, in pfn order of their nodes."""
+    zones = []
+    info = ffi.new("struct mv_zone *")
+    for index in range(count):
+        lib.mv_zone(machine.c, index, info)
+        zones.append(
+            Zone(
+                id=index,
+                nid=info.nid,
+                type=ZoneType(info.type),
+                start_pfn=info.start_pfn,
+                spanned=info.spanned,
+                present=info.present,
+                watermark=Watermarks(*info.watermark),
+                contiguous=info.contiguous,
+                machine=machine,
+            )
+        )
+    return tuple(zones)
