@@ -9,6 +9,16 @@ from movable.flags import IsolateMode
 from movable.machine import BROKEN, Machine
 from movable.page import Page
 
+# Looked up once: an attribute of lib costs as much as the call.
+_list_add = lib.mv_list_add
+_list_create = lib.mv_list_create
+_list_del = lib.mv_list_del
+_list_has = lib.mv_list_has
+_list_isolate = lib.mv_list_isolate
+_list_isolated = lib.mv_list_isolated
+_list_len = lib.mv_list_len
+_list_next = lib.mv_list_next
+
 
 class PageList:
     """A list that links its pages through their ``lru`` field, as the kernel's list_head does.
@@ -21,7 +31,7 @@ class PageList:
     def __init__(self, machine: Machine, name: str = "") -> None:
         self._machine = machine
         self.name = name
-        self.pointer: Any = lib.mv_list_create(machine.c)
+        self.pointer: Any = _list_create(machine.c)
         if self.pointer == ffi.NULL:
             raise MovableError("no memory or no number left for another page list")
 
@@ -33,21 +43,21 @@ class PageList:
         return f"<PageList {self.name!r}, {len(self)} pages>"
 
     def __len__(self) -> int:
-        length: int = lib.mv_list_len(self._machine.c, self.pointer)
+        length: int = _list_len(self._machine.c, self.pointer)
         return length
 
     def __contains__(self, page: object) -> bool:
-        return isinstance(page, Page) and bool(lib.mv_list_has(self._machine.c, self.pointer, page.pfn))
+        return isinstance(page, Page) and bool(_list_has(self._machine.c, self.pointer, page.pfn))
 
     def __iter__(self) -> Iterator[Page]:
         """The pages from head to tail. The page just yielded may be removed; RuntimeError for other changes."""
         machine = self._machine
-        pfn = lib.mv_list_next(machine.c, self.pointer, -1)
+        pfn = _list_next(machine.c, self.pointer, -1)
         while pfn >= 0:
-            following = lib.mv_list_next(machine.c, self.pointer, pfn)
+            following = _list_next(machine.c, self.pointer, pfn)
             yield machine.page(pfn)
             pfn = following
-            if pfn >= 0 and not lib.mv_list_has(machine.c, self.pointer, pfn):
+            if pfn >= 0 and not _list_has(machine.c, self.pointer, pfn):
                 raise RuntimeError(f"{self!r} changed while it was walked")
 
     def add(self, page: Page) -> None:
@@ -60,22 +70,22 @@ class PageList:
 
     def _add(self, page: Page, *, tail: bool) -> None:
         machine = self._machine
-        if lib.mv_list_isolated(machine.c, self.pointer):
+        if _list_isolated(machine.c, self.pointer):
             raise MovableError(f"{self!r} holds isolated pages: add to it with isolate()")
-        if lib.mv_list_add(machine.c, self.pointer, page.pfn, tail) == BROKEN:
+        if _list_add(machine.c, self.pointer, page.pfn, tail) == BROKEN:
             machine.fail()
 
     def remove(self, page: Page) -> None:
         """Unlink a page of this list (``list_del``); a page that is not on it is ``list-corrupt``."""
         machine = self._machine
-        if lib.mv_list_isolated(machine.c, self.pointer):
+        if _list_isolated(machine.c, self.pointer):
             raise MovableError(f"{self!r} holds isolated pages: give them back with putback_movable_pages()")
-        if lib.mv_list_del(machine.c, self.pointer, page.pfn) == BROKEN:
+        if _list_del(machine.c, self.pointer, page.pfn) == BROKEN:
             machine.fail()
 
     def pop(self) -> Page | None:
         """Unlink and return the page at the head; None if the list is empty."""
-        pfn = lib.mv_list_next(self._machine.c, self.pointer, -1)
+        pfn = _list_next(self._machine.c, self.pointer, -1)
         if pfn < 0:
             return None
         page: Page = self._machine.page(pfn)
@@ -89,6 +99,6 @@ class PageList:
         spec/migration.md 6.3.
         """
         machine = self._machine
-        if len(self) and not lib.mv_list_isolated(machine.c, self.pointer):
+        if len(self) and not _list_isolated(machine.c, self.pointer):
             raise MovableError(f"{self!r} is in use for pages that are not isolated")
-        return machine.check(lib.mv_list_isolate(machine.c, self.pointer, page.pfn, mode)) == 1
+        return machine.check(_list_isolate(machine.c, self.pointer, page.pfn, mode)) == 1

@@ -7,6 +7,34 @@ from movable.errors import MovableError
 from movable.flags import PageFlag, PageType
 from movable.machine import BROKEN, PAGE_SHIFT, PAGE_SIZE, Machine
 
+# Looked up once: an attribute of lib costs as much as the call.
+_clear_movable = lib.mv_clear_movable
+_copy_page = lib.mv_copy_page
+_discard = lib.mv_discard
+_get_page = lib.mv_get_page
+_lock_page = lib.mv_lock_page
+_page_movable = lib.mv_page_movable
+_page_owner = lib.mv_page_owner
+_put_page = lib.mv_put_page
+_read = lib.mv_read
+_set_movable = lib.mv_set_movable
+_trylock_page = lib.mv_trylock_page
+_unlock_page = lib.mv_unlock_page
+_write = lib.mv_write
+_CLEAR_FLAGS: int = lib.MV_CLEAR_FLAGS
+_FLAGS: int = lib.MV_FLAGS
+_INDEX: int = lib.MV_INDEX
+_LIST: int = lib.MV_LIST
+_LOCK_CPU: int = lib.MV_LOCK_CPU
+_MAPCOUNT: int = lib.MV_MAPCOUNT
+_MAPPING_BITS: int = lib.MV_MAPPING_BITS
+_NID: int = lib.MV_NID
+_ORDER: int = lib.MV_ORDER
+_PRIVATE: int = lib.MV_PRIVATE
+_REFCOUNT: int = lib.MV_REFCOUNT
+_SET_FLAGS: int = lib.MV_SET_FLAGS
+_ZONE: int = lib.MV_ZONE
+
 _MOVABLE_TAG = 2
 _NOT_THE_DRIVERS = PageFlag.LOCKED | PageFlag.LRU | PageFlag.RESERVED | PageFlag.HEAD | PageFlag.SLAB
 
@@ -27,12 +55,12 @@ class Page:
     def __repr__(self) -> str:
         return f"<Page {self.pfn:#x}>"
 
-    def _read(self, field: int) -> int:
-        answer: int = lib.mv_read(self._machine.c, self.pfn, field)
+    def _field(self, field: int) -> int:
+        answer: int = _read(self._machine.c, self.pfn, field)
         return answer
 
-    def _write(self, field: int, value: int) -> None:
-        if lib.mv_write(self._machine.c, self.pfn, field, value) < 0:
+    def _set_field(self, field: int, value: int) -> None:
+        if _write(self._machine.c, self.pfn, field, value) < 0:
             raise MovableError(f"page {self.pfn:#x} is free: its fields belong to the allocator")
 
     # The page lock (spec/migration.md 2.4)
@@ -43,96 +71,96 @@ class Page:
         A wait that cannot end, because this CPU holds the lock or no wait hook lets it go, raises
         KernelAssertion ``self-deadlock``.
         """
-        if lib.mv_lock_page(self._machine.c, self.pfn) == BROKEN:
+        if _lock_page(self._machine.c, self.pfn) == BROKEN:
             self._machine.fail()
 
     def trylock(self) -> bool:
         """Take the page lock if it is free; whether it was (``trylock_page``)."""
-        answer: int = lib.mv_trylock_page(self._machine.c, self.pfn)
+        answer: int = _trylock_page(self._machine.c, self.pfn)
         if answer == BROKEN:
             self._machine.fail()
         return answer == 1
 
     def unlock(self) -> None:
         """Release the page lock (``unlock_page``); an unlocked page raises ``unlock-not-locked``."""
-        if lib.mv_unlock_page(self._machine.c, self.pfn) == BROKEN:
+        if _unlock_page(self._machine.c, self.pfn) == BROKEN:
             self._machine.fail()
 
     @property
     def locked(self) -> bool:
         """PG_locked."""
-        return bool(self._read(lib.MV_FLAGS) & PageFlag.LOCKED)
+        return bool(self._field(_FLAGS) & PageFlag.LOCKED)
 
     @property
     def lock_owner(self) -> int | None:
         """The CPU that holds the page lock, or None."""
-        cpu = self._read(lib.MV_LOCK_CPU)
+        cpu = self._field(_LOCK_CPU)
         return None if cpu < 0 else cpu
 
     # References (spec/migration.md 2)
 
     def get(self) -> None:
         """Take a reference (``get_page``); a page without any raises ``page-ref-zero``."""
-        if lib.mv_get_page(self._machine.c, self.pfn) == BROKEN:
+        if _get_page(self._machine.c, self.pfn) == BROKEN:
             self._machine.fail()
 
     def put(self) -> None:
         """Drop a reference (``put_page``); the last one frees the page."""
-        if lib.mv_put_page(self._machine.c, self.pfn) == BROKEN:
+        if _put_page(self._machine.c, self.pfn) == BROKEN:
             self._machine.fail()
 
     @property
     def refcount(self) -> int:
         """``_refcount``: 0 for a free page."""
-        return self._read(lib.MV_REFCOUNT)
+        return self._field(_REFCOUNT)
 
     # The movable mark (spec/migration.md 1.3, 6.2)
 
     def set_movable(self, mapping: Any) -> None:
         """Hand the page to an address space (``__SetPageMovable``). The page must be locked."""
-        if lib.mv_set_movable(self._machine.c, self.pfn, mapping.pointer) == BROKEN:
+        if _set_movable(self._machine.c, self.pfn, mapping.pointer) == BROKEN:
             self._machine.fail()
 
     def clear_movable(self) -> None:
         """Give the page up (``__ClearPageMovable``): locked, movable. The tag stays until it is freed."""
-        if lib.mv_clear_movable(self._machine.c, self.pfn) == BROKEN:
+        if _clear_movable(self._machine.c, self.pfn) == BROKEN:
             self._machine.fail()
 
     @property
     def mapping(self) -> Any | None:
         """The AddressSpace that owns the page (``page_mapping``), or None."""
         machine = self._machine
-        return machine.owner(lib.mv_page_owner(machine.c, self.pfn))
+        return machine.owner(_page_owner(machine.c, self.pfn))
 
     @property
     def has_movable_tag(self) -> bool:
         """``__PageMovable``: needs no lock; still true after clear_movable()."""
-        return self._read(lib.MV_MAPPING_BITS) == _MOVABLE_TAG
+        return self._field(_MAPPING_BITS) == _MOVABLE_TAG
 
     @property
     def movable(self) -> bool:
         """``PageMovable``: the page must be locked; false once it was given up."""
-        return self._machine.check(lib.mv_page_movable(self._machine.c, self.pfn)) == 1
+        return self._machine.check(_page_movable(self._machine.c, self.pfn)) == 1
 
     @property
     def isolated(self) -> bool:
         """PG_isolated: the VM has taken the page from its driver."""
-        return bool(self._read(lib.MV_FLAGS) & PageFlag.ISOLATED)
+        return bool(self._field(_FLAGS) & PageFlag.ISOLATED)
 
     # Fields
 
     @property
     def flags(self) -> PageFlag:
         """All flag bits."""
-        return PageFlag(self._read(lib.MV_FLAGS))
+        return PageFlag(self._field(_FLAGS))
 
     def set_flag(self, flag: PageFlag) -> None:
         """Set a flag that a driver may own; the lock has its own methods, PG_isolated is the VM's."""
-        self._write(lib.MV_SET_FLAGS, self._own(flag))
+        self._set_field(_SET_FLAGS, self._own(flag))
 
     def clear_flag(self, flag: PageFlag) -> None:
         """Clear a flag that a driver may own."""
-        self._write(lib.MV_CLEAR_FLAGS, self._own(flag))
+        self._set_field(_CLEAR_FLAGS, self._own(flag))
 
     @staticmethod
     def _own(flag: PageFlag) -> PageFlag:
@@ -143,57 +171,57 @@ class Page:
     @property
     def mapcount(self) -> int:
         """``_mapcount`` + 1: how many PTEs map the page; 0 also for a page with a type."""
-        return max(self._read(lib.MV_MAPCOUNT) + 1, 0)
+        return max(self._field(_MAPCOUNT) + 1, 0)
 
     @property
     def page_type(self) -> PageType:
         """What kind of never-mapped page this is; settable to NONE, BALLOON and KMEMCG."""
-        value = self._read(lib.MV_MAPCOUNT)
+        value = self._field(_MAPCOUNT)
         return PageType(value) if value in PageType._value2member_map_ else PageType.NONE
 
     @page_type.setter
     def page_type(self, page_type: PageType) -> None:
         if page_type is PageType.BUDDY:
             raise MovableError("page_type: only the allocator makes a page a free buddy")
-        self._write(lib.MV_MAPCOUNT, page_type & 0xFFFFFFFF)
+        self._set_field(_MAPCOUNT, page_type & 0xFFFFFFFF)
 
     @property
     def private(self) -> int:
         """``page->private``, 64 bits: the driver's while it owns the page."""
-        return self._read(lib.MV_PRIVATE) & 0xFFFF_FFFF_FFFF_FFFF
+        return self._field(_PRIVATE) & 0xFFFF_FFFF_FFFF_FFFF
 
     @private.setter
     def private(self, value: int) -> None:
-        self._write(lib.MV_PRIVATE, value)
+        self._set_field(_PRIVATE, value)
 
     @property
     def index(self) -> int:
         """``page->index``, 64 bits."""
-        return self._read(lib.MV_INDEX) & 0xFFFF_FFFF_FFFF_FFFF
+        return self._field(_INDEX) & 0xFFFF_FFFF_FFFF_FFFF
 
     @index.setter
     def index(self, value: int) -> None:
-        self._write(lib.MV_INDEX, value)
+        self._set_field(_INDEX, value)
 
     @property
     def order(self) -> int:
         """Order of the free block or the allocation that the page heads."""
-        return self._read(lib.MV_ORDER)
+        return self._field(_ORDER)
 
     @property
     def nid(self) -> int:
         """The NUMA node of the frame."""
-        return self._read(lib.MV_NID)
+        return self._field(_NID)
 
     @property
     def zone_id(self) -> int:
         """Index of the page's zone in ``VM.zones``."""
-        return self._read(lib.MV_ZONE)
+        return self._field(_ZONE)
 
     @property
     def on_list(self) -> bool:
         """Whether ``page->lru`` is linked into a PageList or a list of the VM."""
-        return self._read(lib.MV_LIST) != 0
+        return self._field(_LIST) != 0
 
     # Contents
 
@@ -205,11 +233,11 @@ class Page:
 
     def copy_from(self, other: "Page") -> None:
         """Copy another page's contents here (``copy_highpage``)."""
-        if lib.mv_copy_page(self._machine.c, self.pfn, other.pfn) == BROKEN:
+        if _copy_page(self._machine.c, self.pfn, other.pfn) == BROKEN:
             self._machine.fail()
 
     def discard(self) -> None:
         """Give the frame's memory back to the operating system; it reads as zeros until written again."""
         if self.refcount == 0:
             raise MovableError(f"page {self.pfn:#x} is free: only its owner may discard its contents")
-        self._machine.check(lib.mv_discard(self._machine.c, self.pfn))
+        self._machine.check(_discard(self._machine.c, self.pfn))

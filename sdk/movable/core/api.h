@@ -164,8 +164,12 @@ long mv_adjust_managed(struct vm *vm, unsigned long pfn, long delta);
 long mv_pageblock_migratetype(struct vm *vm, unsigned long pfn);
 long mv_set_pageblock_migratetype(struct vm *vm, unsigned long pfn, int type);
 long mv_pageblock_skip(struct vm *vm, unsigned long pfn);
+
+/* api_bench.c */
 void mv_bench_copy(struct vm *vm, const unsigned long *pairs, unsigned long nr);
 unsigned long mv_bench_touch(struct vm *vm, unsigned long start, unsigned long end);
+void mv_bench_prefault(struct vm *vm);
+long mv_bench_populate(struct vm *vm, struct address_space *mapping, unsigned int keep_percent, unsigned long seed);
 
 /* api_migrate.c */
 struct address_space *mv_mapping_create(struct vm *vm, void *owner);

@@ -224,21 +224,3 @@ long mv_pageblock_skip(struct vm *vm, unsigned long pfn)
 {
 	return get_pageblock_skip(vm, pfn);
 }
-
-/* Copies frame pairs[2i] to pairs[2i+1]: what a migration costs at the least. */
-void mv_bench_copy(struct vm *vm, const unsigned long *pairs, unsigned long nr)
-{
-	for (unsigned long i = 0; i < nr; i++)
-		memcpy(page_address(vm, pfn_to_page(vm, pairs[2 * i + 1])),
-		       page_address(vm, pfn_to_page(vm, pairs[2 * i])), PAGE_SIZE);
-}
-
-/* Reads one word of each struct page: what a scan costs at the least. */
-unsigned long mv_bench_touch(struct vm *vm, unsigned long start, unsigned long end)
-{
-	unsigned long sum = 0;
-
-	for (unsigned long pfn = start; pfn < end; pfn++)
-		sum += *(volatile unsigned long *)&pfn_to_page(vm, pfn)->flags;
-	return sum;
-}

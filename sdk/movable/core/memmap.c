@@ -60,7 +60,8 @@ bool zone_is_contiguous(struct vm *vm, struct zone *zone)
 
 /*
  * Streaming stores: the target of a migration is not read again by the core, so it need not pass through
- * the cache. The fence makes it visible to whoever gets the page.
+ * the cache. This thread sees its own stores; handing the machine to another one takes a lock, which
+ * orders them.
  */
 void copy_highpage(struct vm *vm, struct page *to, struct page *from)
 {
@@ -77,7 +78,6 @@ void copy_highpage(struct vm *vm, struct page *to, struct page *from)
 		_mm_stream_si128(target + i + 2, c);
 		_mm_stream_si128(target + i + 3, d);
 	}
-	_mm_sfence();
 #else
 	memcpy(page_address(vm, to), page_address(vm, from), PAGE_SIZE);
 #endif

@@ -173,6 +173,9 @@ static int migrate_pass(struct vm *vm, const struct migrate_control *mc, struct 
 		struct page *page = list_first_page(from);
 		int rc;
 
+		/* The next page's first access would miss cache and TLB. */
+		if (page->lru.next != from)
+			__builtin_prefetch(page_address(vm, list_page(page->lru.next)));
 		list_del(&page->lru);
 		list_add_tail(&page->lru, tried);
 		rc = unmap_and_move(vm, mc, page, force);

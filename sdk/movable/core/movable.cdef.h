@@ -174,3 +174,5 @@ long mv_count_event(struct vm *vm, int index, long n);
 /* Measuring */
 void mv_bench_copy(struct vm *vm, const unsigned long *pairs, unsigned long nr);
 unsigned long mv_bench_touch(struct vm *vm, unsigned long start, unsigned long end);
+void mv_bench_prefault(struct vm *vm);
+long mv_bench_populate(struct vm *vm, struct address_space *mapping, unsigned int keep_percent, unsigned long seed);

@@ -114,6 +114,29 @@ static bool scan_page(struct vm *vm, struct compact_control *cc, struct migrate_
 	return true;
 }
 
+/* Neither a free block to jump over nor a page that could be taken. Without branches: memory is random. */
+static bool nothing_to_do(const struct page *page)
+{
+	bool block = PageBuddy(page) & (page_order(page) != 0);
+	bool compound = page_flag(page, PG_head);
+
+	return !(block | compound | __PageMovable(page));
+}
+
+/* Passes over pages that only count as scanned. Where a failed page matters, each is looked at closely. */
+static void skip_scanned(struct vm *vm, struct migrate_scan *scan)
+{
+	const struct page *first = pfn_to_page(vm, scan->low), *page = first;
+	const struct page *end = pfn_to_page(vm, scan->end);
+
+	if (unlikely(scan->skip_on_failure))
+		return;
+	while (page < end && nothing_to_do(page))
+		page++;
+	scan->nr_scanned += (unsigned long)(page - first);
+	scan->low += (unsigned long)(page - first);
+}
+
 /* Scans [low, end) of one block; where the next call goes on, or 0 to abort the run (4.2). */
 static unsigned long isolate_migratepages_block(struct vm *vm, struct compact_control *cc, unsigned long low,
 						unsigned long end, isolate_mode_t mode)
@@ -133,7 +156,10 @@ static unsigned long isolate_migratepages_block(struct vm *vm, struct compact_co
 				break;
 			scan.next_skip = group_end(scan.low, (unsigned int)cc->order);
 		}
-		if (unlikely(vm->interrupt && scan.low % COMPACT_CLUSTER_MAX == 0)) {
+		skip_scanned(vm, &scan);
+		if (scan.low >= end)
+			break;
+		if (unlikely(vm->interrupt != NULL)) {
 			cc->contended = true;
 			break;
 		}

@@ -14,6 +14,9 @@ from movable.page import Page
 if TYPE_CHECKING:
     from movable.vm import VM
 
+# Looked up once: an attribute of lib costs as much as the call.
+_replace_page = lib.mv_replace_page
+
 HOOKS = ("isolate_page", "migratepage", "putback_page")
 
 
@@ -98,7 +101,7 @@ class AddressSpace:
         page, marks it movable, clears the old page and drops the driver's reference on it. Both pages
         are locked. spec/migration.md 6.8 (11).
         """
-        if lib.mv_replace_page(self._machine.c, self.pointer, newpage.pfn, oldpage.pfn) == BROKEN:
+        if _replace_page(self._machine.c, self.pointer, newpage.pfn, oldpage.pfn) == BROKEN:
             self._machine.fail()
 
     def pages(self) -> list[Page]:

@@ -1,0 +1,6 @@
+"""Measuring: every figure beside what it is compared with, from one run."""
+
+from movable.benchmark.report import SCHEMA, BenchReport, BenchRow
+from movable.benchmark.run import bench
+
+__all__ = ["SCHEMA", "BenchReport", "BenchRow", "bench"]

@@ -1,0 +1,184 @@
+"""The benchmarks: each measures itself and what it is compared with in the same run."""
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from statistics import median
+from time import perf_counter
+
+from attrs import frozen
+
+from movable.benchmark.report import BenchReport, BenchRow
+from movable.benchmark.terrain import Observer, PythonDriver, RefusingDriver, Terrain
+from movable.vm import VM
+
+KEEP_PERCENT = 50
+MIB_PAGES = 256
+
+OnRow = Callable[[BenchRow], None]
+
+
+@frozen
+class _Size:
+    """How much is measured: MiB of the copying machines, MiB of the scanned one, rounds."""
+
+    copy_mib: int
+    scan_mib: int
+    rounds: int
+
+
+FULL = _Size(copy_mib=1024, scan_mib=4096, rounds=5)
+QUICK = _Size(copy_mib=256, scan_mib=1024, rounds=3)
+
+
+@contextmanager
+def _terrain(mib: int, *, debug: int = 0) -> Iterator[Terrain]:
+    terrain = Terrain(mib * MIB_PAGES, debug=debug)
+    gc.collect()
+    gc.freeze()
+    try:
+        yield terrain
+    finally:
+        terrain.close()
+        gc.unfreeze()
+
+
+@frozen
+class _Sample:
+    """Pages per second of a migration, and of plain copies of the same page pairs."""
+
+    migrate: float
+    plain: float
+    ordered: float
+
+
+def _sample(terrain: Terrain, seed: int) -> _Sample:
+    run, seconds = terrain.compact()
+    pairs = terrain.moved_pairs()
+    ordered, plain = terrain.copy(pairs), terrain.copy(pairs, seed)
+    return _Sample(run.migrated / seconds, len(pairs) / plain, len(pairs) / ordered)
+
+
+def _native(mib: int, seed: int, debug: int) -> _Sample:
+    with _terrain(mib, debug=debug) as terrain:
+        terrain.prefault()
+        terrain.populate(KEEP_PERCENT, seed, terrain.native_mapping())
+        return _sample(terrain, seed)
+
+
+def _python(mib: int, seed: int, observed: bool) -> _Sample:
+    with _terrain(mib) as terrain:
+        terrain.prefault()
+        driver = PythonDriver(terrain.vm)
+        terrain.populate_for(driver, KEEP_PERCENT, seed)
+        if observed:
+            driver.mapping.add_observer(Observer())
+        return _sample(terrain, seed)
+
+
+def _migration_rows(size: _Size) -> Iterator[BenchRow]:
+    seeds = range(1, size.rounds + 1)
+    native = [_native(size.copy_mib, seed, 0) for seed in seeds]
+    yield BenchRow(
+        "copy.plain",
+        median(sample.plain for sample in native),
+        "pages/s",
+        note=f"memcpy of random 4 KiB page pairs, {size.copy_mib} MiB arena, prefaulted",
+    )
+    yield BenchRow(
+        "copy.ordered",
+        median(sample.ordered for sample in native),
+        "pages/s",
+        ratio=median(sample.ordered / sample.plain for sample in native),
+        of="copy.plain",
+        note="the same pairs in the order compaction took them",
+    )
+    yield _migration_row("migrate.native", native, "driver in C")
+    checked = [_native(size.copy_mib, seed, 1) for seed in seeds]
+    yield _migration_row("migrate.native.checked", checked, "the same with contract checks, debug 1")
+    python = [_python(size.copy_mib, seed, False) for seed in seeds]
+    yield _migration_row("migrate.python", python, "driver in Python with Page objects")
+    observed = [_python(size.copy_mib, seed, True) for seed in seeds]
+    yield _migration_row("migrate.python.observed", observed, "the same with one observer registered")
+
+
+def _migration_row(name: str, samples: list[_Sample], note: str) -> BenchRow:
+    return BenchRow(
+        name,
+        median(sample.migrate for sample in samples),
+        "pages/s",
+        ratio=median(sample.migrate / sample.plain for sample in samples),
+        of="copy.plain",
+        note=note,
+    )
+
+
+def _callback_rows(size: _Size) -> Iterator[BenchRow]:
+    """One page, one refusal: what a callback costs by itself."""
+    seconds = []
+    for observed in (False, True):
+        with _terrain(size.copy_mib) as terrain:
+            driver = RefusingDriver(terrain.vm)
+            terrain.populate_for(driver, 100, 1)
+            if observed:
+                driver.mapping.add_observer(Observer())
+            seconds.append(median(_per_page(terrain) for _ in range(size.rounds)))
+    direct, through_pluggy = seconds
+    yield BenchRow("callback.python", direct * 1e9, "ns", note="one isolate_page that refuses, scan included")
+    yield BenchRow(
+        "callback.python.observed",
+        through_pluggy * 1e9,
+        "ns",
+        ratio=direct / through_pluggy,
+        of="callback.python",
+        note="the same through pluggy",
+    )
+
+
+def _per_page(terrain: Terrain) -> float:
+    run, seconds = terrain.compact()
+    return seconds / run.migrate_scanned
+
+
+def _scan_rows(size: _Size) -> Iterator[BenchRow]:
+    with _terrain(size.scan_mib) as terrain:
+        terrain.populate(100, 1)
+        terrain.touch()
+        touched = [terrain.pages / terrain.touch() for _ in range(size.rounds)]
+        scanned = [1 / _per_page(terrain) for _ in range(size.rounds)]
+    with _terrain(size.scan_mib) as terrain:
+        terrain.populate(KEEP_PERCENT, 1)
+        terrain.compact()
+        fragmented = [terrain.pages / terrain.compact()[1] for _ in range(size.rounds)]
+    yield BenchRow("scan.touch", median(touched), "pages/s", note="one word read of each struct page")
+    for name, rates, note in (
+        ("scan.migrate", scanned, "migrate scanner over memory in use, nothing to move"),
+        ("scan.migrate.fragmented", fragmented, "the same with a random half of the pages free"),
+    ):
+        ratio = median(rate / touch for rate, touch in zip(rates, touched, strict=True))
+        yield BenchRow(name, median(rates), "pages/s", ratio=ratio, of="scan.touch", note=note)
+
+
+def _boot_rows(size: _Size) -> Iterator[BenchRow]:
+    seconds = []
+    for _ in range(size.rounds):
+        start = perf_counter()
+        with VM("server"):
+            seconds.append(perf_counter() - start)
+    yield BenchRow("boot.server", median(seconds), "s", note="64 GiB over 2 nodes")
+
+
+def bench(*, quick: bool = False, on_row: OnRow | None = None) -> BenchReport:
+    """Run every benchmark; a row is handed to ``on_row`` as soon as it is measured.
+
+    ``quick`` measures less memory and fewer rounds. Ratios compare figures of one run; each is the median
+    of its rounds, so that a busy machine disturbs them little.
+    """
+    size = QUICK if quick else FULL
+    rows = []
+    for part in (_migration_rows, _callback_rows, _scan_rows, _boot_rows):
+        for row in part(size):
+            rows.append(row)
+            if on_row is not None:
+                on_row(row)
+    return BenchReport(tuple(rows))
