@@ -24,7 +24,7 @@ class LockMachine(Protocol):
     def cpu(self) -> int:
         """The CPU that runs now."""
 
-    def raise_violation(self, rule_id: str, *, expected: str, seen: str) -> NoReturn:
+    def raise_violation(self, rule_id: str, *, expected: str, seen: str, where: str) -> NoReturn:
         """Record a broken rule and raise it."""
 
 
@@ -35,14 +35,12 @@ class _Step(StrEnum):
 
 
 class _Lock:
-    """A lock with an owner. Nothing runs between a test of the owner and its change, so neither can be
-    lost.
-    """
+    """A lock with an owner. Nothing else runs between the test of the owner and its change."""
 
     __slots__ = ("_machine", "_name", "_owner")
 
     def __init__(self, machine: LockMachine | None, name: str) -> None:
-        if not isinstance(name, str) or not name:
+        if not name:
             raise TypeError(f"name: a lock needs a name to be recognised by in reports, not {name!r}")
         self._machine = machine
         self._name = name
@@ -77,15 +75,12 @@ class _Lock:
     @property
     def held(self) -> bool:
         """True if the CPU that runs now holds the lock."""
-        return self._owner is not None and self._owner == self._cpu
-
-    @property
-    def _cpu(self) -> int:
-        return 0 if self._machine is None else self._machine.cpu
+        return self._owner == (0 if self._machine is None else self._machine.cpu)
 
     def _change(self, step: _Step) -> bool:
         """Make one step if the rules allow it; False for a try that found the lock taken."""
-        cpu, owner = self._cpu, self._owner
+        machine, owner = self._machine, self._owner
+        cpu = 0 if machine is None else machine.cpu
         if step is _Step.RELEASE:
             if owner != cpu:
                 self._violation("lock-not-held", f"released by its holder, not by CPU {cpu}")
@@ -99,11 +94,11 @@ class _Lock:
         return False
 
     def _violation(self, rule_id: str, expected: str) -> NoReturn:
-        expected = f"{self} {expected}"
+        where = str(self)
         seen = "free" if self._owner is None else f"held by CPU {self._owner}"
         if self._machine is not None:
-            self._machine.raise_violation(rule_id, expected=expected, seen=seen)
-        raise KernelAssertion(RULES[rule_id], pfn=None, cpu=0, expected=expected, seen=seen, where=str(self))
+            self._machine.raise_violation(rule_id, expected=expected, seen=seen, where=where)
+        raise KernelAssertion(RULES[rule_id], pfn=None, cpu=0, expected=expected, seen=seen, where=where)
 
     def __enter__(self) -> Self:
         self.acquire()

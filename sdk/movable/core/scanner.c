@@ -101,6 +101,12 @@ static bool scan_page(struct vm *vm, struct compact_control *cc, struct migrate_
 		scan_failed(vm, cc, scan);
 		return false;
 	}
+	/*
+	 * Inside a free block: the batch before ended here and its freed pages have merged with this one. A
+	 * kernel still has them on per-CPU lists, and this page heads a block of its own: no failure.
+	 */
+	if (unlikely(!page->_refcount))
+		return false;
 	/* LRU pages would be taken here, under the LRU lock (4.2, checks 8 to 12). */
 	if (PageLRU(page) || !__PageMovable(page) || PageIsolated(page) || !isolate_movable_page(vm, page, mode)) {
 		scan_failed(vm, cc, scan);
