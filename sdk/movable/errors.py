@@ -43,7 +43,8 @@ _KINDS = ("assertion", "recount", "report", "contract")
 
 
 def _text(characters: object) -> str:
-    return ffi.string(characters).decode()
+    text: str = ffi.string(characters).decode()
+    return text
 
 
 def _read_rules() -> dict[str, Rule]:
@@ -109,7 +110,16 @@ class Violation(MovableError):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle by fields, so that test runners can carry it between processes."""
-        return _restore, (type(self), self.rule.id, self.pfn, self.cpu, self.expected, self.seen, self.where, self.driver)
+        return _restore, (
+            type(self),
+            self.rule.id,
+            self.pfn,
+            self.cpu,
+            self.expected,
+            self.seen,
+            self.where,
+            self.driver,
+        )
 
 
 def _restore(

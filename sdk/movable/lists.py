@@ -47,10 +47,13 @@ class PageList:
         return length
 
     def __contains__(self, page: object) -> bool:
-        return isinstance(page, Page) and bool(_list_has(self._machine.c, self.pointer, page.pfn))
+        machine = self._machine
+        return getattr(page, "_machine", None) is machine and bool(
+            _list_has(machine.c, self.pointer, machine.own(page))
+        )
 
     def __iter__(self) -> Iterator[Page]:
-        """The pages from head to tail. The page just yielded may be removed; RuntimeError for other changes."""
+        """The pages, head to tail. The one just yielded may be removed; RuntimeError for other changes."""
         machine = self._machine
         pfn = _list_next(machine.c, self.pointer, -1)
         while pfn >= 0:
@@ -72,7 +75,7 @@ class PageList:
         machine = self._machine
         if _list_isolated(machine.c, self.pointer):
             raise MovableError(f"{self!r} holds isolated pages: add to it with isolate()")
-        if _list_add(machine.c, self.pointer, page.pfn, tail) == BROKEN:
+        if _list_add(machine.c, self.pointer, machine.own(page), tail) == BROKEN:
             machine.fail()
 
     def remove(self, page: Page) -> None:
@@ -80,7 +83,7 @@ class PageList:
         machine = self._machine
         if _list_isolated(machine.c, self.pointer):
             raise MovableError(f"{self!r} holds isolated pages: give them back with putback_movable_pages()")
-        if _list_del(machine.c, self.pointer, page.pfn) == BROKEN:
+        if _list_del(machine.c, self.pointer, machine.own(page)) == BROKEN:
             machine.fail()
 
     def pop(self) -> Page | None:
@@ -92,6 +95,16 @@ class PageList:
         self.remove(page)
         return page
 
+    def migration_list(self, machine: Machine) -> Any:
+        """The core's list, for calls that take isolated pages of this machine; else MovableError."""
+        if self._machine is not machine:
+            raise MovableError(f"pages: {self!r} belongs to another VM")
+        if len(self) and not _list_isolated(machine.c, self.pointer):
+            raise MovableError(
+                f"pages: {self!r} holds pages that are not isolated; fill a list with isolate()"
+            )
+        return self.pointer
+
     def isolate(self, page: Page, mode: IsolateMode = IsolateMode(0)) -> bool:
         """Isolate a page onto this list, counted in NR_ISOLATED_*; whether its driver let it go.
 
@@ -101,4 +114,4 @@ class PageList:
         machine = self._machine
         if len(self) and not _list_isolated(machine.c, self.pointer):
             raise MovableError(f"{self!r} is in use for pages that are not isolated")
-        return machine.check(_list_isolate(machine.c, self.pointer, page.pfn, mode)) == 1
+        return machine.check(_list_isolate(machine.c, self.pointer, machine.own(page), mode)) == 1

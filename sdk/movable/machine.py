@@ -106,7 +106,7 @@ class Machine:
         self.pages.clear()
         self.owners.clear()
 
-    def page(self, pfn: int) -> Any:
+    def page(self, pfn: Any) -> Any:
         """The one Page object of a frame that exists; MovableError for any other."""
         page = self.pages.get(pfn)
         if page is None:
@@ -114,6 +114,13 @@ class Machine:
                 raise MovableError(f"pfn: there is no page frame {pfn!r} in this machine")
             page = self.pages[pfn] = self._page_factory(self, pfn)
         return page
+
+    def own(self, page: Any, argument: str = "page") -> int:
+        """The pfn of a Page of this machine; MovableError names the argument for anything else."""
+        if getattr(page, "_machine", None) is not self:
+            raise MovableError(f"{argument}: must be a Page of this VM, not {page!r}")
+        pfn: int = page.pfn
+        return pfn
 
     def set_hook(self, name: str, function: object | None) -> None:
         """Install the ``wait_hook`` or ``oom_notifier`` that the core calls; None removes it."""
@@ -152,6 +159,8 @@ class Machine:
         Inside a callback the errors stay recorded: the call around it reports them too, so that a driver
         which swallows the exception hides nothing.
         """
+        if lib.mv_was_busy():
+            raise MovableError("this VM is at work in another thread; one thread at a time may use it")
         first = lib.mv_report_from(self.c)
         exceptions: list[Any] = []
         lib.mv_exceptions(self.c, address_of(exceptions))
@@ -198,7 +207,9 @@ class Machine:
             driver=None if owner is None else owner.name,
         )
 
-    def raise_violation(self, rule_id: str, *, expected: str, seen: str, where: str, pfn: int | None) -> NoReturn:
+    def raise_violation(
+        self, rule_id: str, *, expected: str, seen: str, where: str, pfn: int | None
+    ) -> NoReturn:
         """Record a violation found by Python code, and raise it. KeyError for an unknown rule."""
         texts = [ffi.new("char[]", text.encode()) for text in (where, expected, seen)]
         # The record keeps a pointer to `where`: it must outlive the machine's error table.

@@ -118,8 +118,11 @@ class Page:
 
     def set_movable(self, mapping: Any) -> None:
         """Hand the page to an address space (``__SetPageMovable``). The page must be locked."""
-        if _set_movable(self._machine.c, self.pfn, mapping.pointer) == BROKEN:
-            self._machine.fail()
+        machine = self._machine
+        if getattr(mapping, "_machine", None) is not machine:
+            raise MovableError(f"mapping: must be an AddressSpace of the page's VM, not {mapping!r}")
+        if _set_movable(machine.c, self.pfn, mapping.pointer) == BROKEN:
+            machine.fail()
 
     def clear_movable(self) -> None:
         """Give the page up (``__ClearPageMovable``): locked, movable. The tag stays until it is freed."""
@@ -181,8 +184,10 @@ class Page:
 
     @page_type.setter
     def page_type(self, page_type: PageType) -> None:
-        if page_type is PageType.BUDDY:
+        if page_type == PageType.BUDDY:
             raise MovableError("page_type: only the allocator makes a page a free buddy")
+        if page_type not in PageType._value2member_map_:
+            raise MovableError(f"page_type: must be a PageType, not {page_type!r}")
         self._set_field(_MAPCOUNT, page_type & 0xFFFFFFFF)
 
     @property
@@ -233,8 +238,9 @@ class Page:
 
     def copy_from(self, other: "Page") -> None:
         """Copy another page's contents here (``copy_highpage``)."""
-        if _copy_page(self._machine.c, self.pfn, other.pfn) == BROKEN:
-            self._machine.fail()
+        machine = self._machine
+        if _copy_page(machine.c, self.pfn, machine.own(other, "other")) == BROKEN:
+            machine.fail()
 
     def discard(self) -> None:
         """Give the frame's memory back to the operating system; it reads as zeros until written again."""

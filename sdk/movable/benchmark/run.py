@@ -66,7 +66,7 @@ def _native(mib: int, seed: int, debug: int) -> _Sample:
         return _sample(terrain, seed)
 
 
-def _python(mib: int, seed: int, observed: bool) -> _Sample:
+def _python(mib: int, seed: int, *, observed: bool) -> _Sample:
     with _terrain(mib) as terrain:
         terrain.prefault()
         driver = PythonDriver(terrain.vm)
@@ -96,9 +96,9 @@ def _migration_rows(size: _Size) -> Iterator[BenchRow]:
     yield _migration_row("migrate.native", native, "driver in C")
     checked = [_native(size.copy_mib, seed, 1) for seed in seeds]
     yield _migration_row("migrate.native.checked", checked, "the same with contract checks, debug 1")
-    python = [_python(size.copy_mib, seed, False) for seed in seeds]
+    python = [_python(size.copy_mib, seed, observed=False) for seed in seeds]
     yield _migration_row("migrate.python", python, "driver in Python with Page objects")
-    observed = [_python(size.copy_mib, seed, True) for seed in seeds]
+    observed = [_python(size.copy_mib, seed, observed=True) for seed in seeds]
     yield _migration_row("migrate.python.observed", observed, "the same with one observer registered")
 
 

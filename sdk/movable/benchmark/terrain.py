@@ -18,7 +18,7 @@ Pairs = list[tuple[int, int]]
 
 
 def _config(pages: int) -> MachineConfig:
-    """One zone of this many pages, nothing checked and nothing poisoned: what is measured is the mechanism."""
+    """One zone of this many pages, nothing checked, nothing poisoned: the mechanism alone is measured."""
     zone = ZoneConfig("Normal", START_PFN, pages, watermarks=Watermarks(0, 0, 0))
     return MachineConfig("bench", (NodeConfig((zone,)),), poison=False, debug=0)
 

@@ -123,6 +123,7 @@ int mv_nr_rules(void);
 void mv_rule(int index, struct mv_rule *rule);
 bool mv_dead(struct vm *vm);
 unsigned int mv_depth(struct vm *vm);
+bool mv_was_busy(void);
 unsigned int mv_report_from(struct vm *vm);
 unsigned int mv_nr_violations(struct vm *vm);
 bool mv_report(struct vm *vm, unsigned int index, struct mv_report *report);

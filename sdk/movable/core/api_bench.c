@@ -40,15 +40,10 @@ static unsigned long xorshift(unsigned long *state)
 	return *state;
 }
 
-/*
- * Takes all memory, then frees a random part of it, page by page; the rest belongs to `mapping`, each page
- * with its pfn in private, or is unmovable if `mapping` is NULL. How many pages stay.
- */
-long mv_bench_populate(struct vm *vm, struct address_space *mapping, unsigned int keep_percent, unsigned long seed)
+static long populate(struct vm *vm, struct address_space *mapping, unsigned int keep_percent, unsigned long seed)
 {
 	long kept = 0;
 
-	API_BEGIN(vm, true);
 	while (alloc_pages_node(vm, 0, GFP_HIGHUSER_MOVABLE, 0))
 		continue;
 	for (unsigned long pfn = 0; pfn < vm->end_pfn; pfn++) {
@@ -68,5 +63,15 @@ long mv_bench_populate(struct vm *vm, struct address_space *mapping, unsigned in
 		page->private = pfn;
 		kept++;
 	}
-	API_END(vm, kept);
+	return kept;
+}
+
+/*
+ * Takes all memory, then frees a random part of it, page by page; the rest belongs to `mapping`, each page
+ * with its pfn in private, or is unmovable if `mapping` is NULL. How many pages stay.
+ */
+long mv_bench_populate(struct vm *vm, struct address_space *mapping, unsigned int keep_percent, unsigned long seed)
+{
+	API_BEGIN(vm, true);
+	API_END(vm, populate(vm, mapping, keep_percent, seed));
 }

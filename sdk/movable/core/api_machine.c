@@ -61,6 +61,11 @@ unsigned int mv_depth(struct vm *vm)
 	return vm->depth;
 }
 
+bool mv_was_busy(void)
+{
+	return vm_was_busy();
+}
+
 unsigned int mv_report_from(struct vm *vm)
 {
 	return vm->report_from;

@@ -168,6 +168,8 @@ int call_migratepage(struct vm *vm, struct page *newpage, struct page *page, enu
 
 	assert_still_held(vm, page, "migratepage");
 	assert_still_held(vm, newpage, "migratepage");
+	if (unlikely(rc > 0))
+		violation(vm, VM_RULE_HOOK_POSITIVE, page, "migratepage", "0 or a negative errno", "%d", rc);
 	if (vm->debug && vm->nr_violations == recorded && !vm->interrupt) {
 		if (!page_locked_here(vm, page) || !page_locked_here(vm, newpage))
 			violation(vm, VM_RULE_MIGRATE_UNLOCKED, page_locked_here(vm, page) ? newpage : page,
@@ -177,8 +179,6 @@ int call_migratepage(struct vm *vm, struct page *newpage, struct page *page, enu
 				  "clear");
 		else if (rc == MIGRATEPAGE_SUCCESS)
 			check_migrated(vm, &old_before, &new_before, newpage, page);
-		else if (rc > 0)
-			violation(vm, VM_RULE_HOOK_POSITIVE, page, "migratepage", "0 or a negative errno", "%d", rc);
 		else
 			check_not_migrated(vm, rc, &old_before, &new_before, newpage, page);
 	}

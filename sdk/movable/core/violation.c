@@ -2,6 +2,7 @@
 #include "violation.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 
 #include "pybridge.h"
 #include "recount.h"
@@ -61,10 +62,36 @@ _Noreturn void vm_die(struct vm *vm)
 	_longjmp(vm->top->escape, 1);
 }
 
+/* Its address names the thread. */
+static _Thread_local bool was_busy;
+
+bool vm_was_busy(void)
+{
+	bool busy = was_busy;
+
+	was_busy = false;
+	return busy;
+}
+
+/* Calls release the GIL, so a second thread could otherwise walk in on the first. */
+static bool take_machine(struct vm *vm)
+{
+	const void *nobody = NULL;
+
+	if (vm->owner == &was_busy || atomic_compare_exchange_strong(&vm->owner, &nobody, &was_busy))
+		return true;
+	was_busy = true;
+	return false;
+}
+
 bool vm_enter(struct vm *vm, struct entry *entry, bool needs_gil)
 {
+	if (!take_machine(vm))
+		return false;
 	if (vm->dead) {
 		vm->report_from = vm->nr_violations;
+		if (!vm->depth)
+			vm->owner = NULL;
 		return false;
 	}
 	if (vm->depth >= MAX_NESTING) {
@@ -98,6 +125,8 @@ bool vm_leave(struct vm *vm, struct entry *entry)
 	if (entry->has_gil)
 		py_release_gil(entry->gil);
 	vm->report_from = entry->first_violation;
+	if (!vm->depth)
+		vm->owner = NULL;
 	return vm->dead || vm->nr_violations > entry->first_violation ||
 	       (vm->interrupt && !entry->was_interrupted);
 }

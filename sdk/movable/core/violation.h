@@ -27,8 +27,11 @@ __attribute__((format(printf, 6, 7))) void violation(struct vm *vm, enum rule_id
 /* Leaves the core through the innermost entry. Needs vm->dead. */
 _Noreturn void vm_die(struct vm *vm);
 
-/* Returns false if the machine is dead or nested too deeply; then nothing may be done. */
+/* Returns false if the machine is dead, in another thread's hands or nested too deeply: do nothing then. */
 bool vm_enter(struct vm *vm, struct entry *entry, bool needs_gil);
+
+/* Whether this thread's last vm_enter() was refused because another thread was inside; asking resets it. */
+bool vm_was_busy(void);
 
 /* Ends the call; true if Python has something to raise. */
 bool vm_leave(struct vm *vm, struct entry *entry);

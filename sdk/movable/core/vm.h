@@ -187,6 +187,7 @@ struct vm {
 	/* Errors (violation.h) */
 	struct entry *top;
 	unsigned int depth;
+	_Atomic(const void *) owner; /* the thread that is inside, NULL if none is */
 	unsigned int nr_violations; /* recorded since the last report */
 	unsigned int report_from;   /* the first one of the call that ended last */
 	struct violation violations[MAX_VIOLATIONS];

@@ -41,7 +41,9 @@ def _discover() -> _Found:
         label = f"{entry_point.name} = {entry_point.value}"
         try:
             specs = _specs_of(entry_point)
-        except Exception as error:  # a stranger's plugin may raise anything; it must not take the others along
+        except (
+            Exception
+        ) as error:  # a stranger's plugin may raise anything; it must not take the others along
             found.broken[label] = f"{type(error).__name__}: {error}"
             continue
         for spec in specs:

@@ -101,8 +101,10 @@ class AddressSpace:
         page, marks it movable, clears the old page and drops the driver's reference on it. Both pages
         are locked. spec/migration.md 6.8 (11).
         """
-        if _replace_page(self._machine.c, self.pointer, newpage.pfn, oldpage.pfn) == BROKEN:
-            self._machine.fail()
+        machine = self._machine
+        pfns = machine.own(newpage, "newpage"), machine.own(oldpage, "oldpage")
+        if _replace_page(machine.c, self.pointer, *pfns) == BROKEN:
+            machine.fail()
 
     def pages(self) -> list[Page]:
         """The pages that carry this mapping, in the order of their frames; walks the whole machine."""

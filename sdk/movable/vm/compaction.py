@@ -1,11 +1,14 @@
 """Asking the core to compact."""
 
+from typing import Any
+
 from attrs import frozen
 
 from movable._core import ffi, lib
+from movable.errors import MovableError
 from movable.flags import GFP, AllocFlags, CompactPriority, CompactResult, MigrateMode, ZoneType
 from movable.machine import Machine
-from movable.vm.zones import Zone
+from movable.vm.zones import MAX_ORDER, Zone
 
 
 @frozen
@@ -26,18 +29,19 @@ class CompactRun:
 
     def __str__(self) -> str:
         return (
-            f"{self.zone.name}: {self.result.name.lower()}, {self.migrated} pages migrated, {self.failed} failed, "
+            f"{self.zone.name}: {self.result.name.lower()}, "
+            f"{self.migrated} pages migrated, {self.failed} failed, "
             f"{self.migrate_scanned} + {self.free_scanned} scanned"
         )
 
 
-def _run(zones: tuple[Zone, ...], run: object) -> CompactRun:
+def _run(zones: tuple[Zone, ...], run: Any) -> CompactRun:
     names = ("migrate_pfn", "free_pfn", "migrate_scanned", "free_scanned", "isolated", "migrated", "failed")
     return CompactRun(
-        zone=zones[run.zone],  # type: ignore[attr-defined]
-        result=CompactResult(run.result),  # type: ignore[attr-defined]
-        mode=MigrateMode(run.mode),  # type: ignore[attr-defined]
-        order=run.order,  # type: ignore[attr-defined]
+        zone=zones[run.zone],
+        result=CompactResult(run.result),
+        mode=MigrateMode(run.mode),
+        order=run.order,
         **{name: getattr(run, name) for name in names},
     )
 
@@ -60,8 +64,14 @@ class CompactSettings:
     ignore_block_suitable: bool = False
 
 
-def compact_zone(machine: Machine, zones: tuple[Zone, ...], zone: Zone, settings: CompactSettings) -> CompactRun:
+def compact_zone(
+    machine: Machine, zones: tuple[Zone, ...], zone: Zone, settings: CompactSettings
+) -> CompactRun:
     """One run with these settings."""
+    if zone not in zones:
+        raise MovableError(f"zone: must be one of this VM's zones, not {zone!r}")
+    if not -1 <= settings.order < MAX_ORDER:
+        raise MovableError(f"order: must be -1 to {MAX_ORDER - 1}, not {settings.order}")
     run = ffi.new("struct mv_run *")
     run.zone = zone.id
     run.order = settings.order

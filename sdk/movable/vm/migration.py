@@ -55,11 +55,16 @@ class _Targets:
         target = self._get(page)
         if target is None:
             return -1
-        if not isinstance(target, Page) or target._machine is not self._machine:
-            raise MovableError(f"get_new_page: must return a Page of this VM or None, not {target!r}")
-        if target is page or target.refcount != 1 or target.locked or target.on_list or target.has_movable_tag:
+        pfn = self._machine.own(target, "what get_new_page returned")
+        if (
+            target is page
+            or target.refcount != 1
+            or target.locked
+            or target.on_list
+            or target.has_movable_tag
+        ):
             raise MovableError(f"get_new_page: {target!r} is in use; return a page fresh from the allocator")
-        return target.pfn
+        return pfn
 
 
 def migrate(
@@ -71,8 +76,7 @@ def migrate(
     reason: MigrateReason,
 ) -> MigrateResult:
     """Run migrate_pages() over a migration list; see VM.migrate_pages."""
-    if len(pages) and not lib.mv_list_isolated(machine.c, pages.pointer):
-        raise MovableError(f"pages: {pages!r} holds pages that are not isolated; fill a list with isolate()")
+    pointer = pages.migration_list(machine)
     target = ffi.new("struct mv_target *")
     keep: list[object] = [put_new_page]
     if isinstance(get_new_page, NodeTarget):
@@ -89,7 +93,7 @@ def migrate(
     outcomes: Any = ffi.new("struct mv_outcome[]", [{"pfn": page.pfn} for page in pages])
     counts = ffi.new("struct mv_migration *")
     ret = machine.check(
-        lib.mv_migrate(machine.c, pages.pointer, target, mode, reason, outcomes, len(outcomes), counts)
+        lib.mv_migrate(machine.c, pointer, target, mode, reason, outcomes, len(outcomes), counts)
     )
     status = {int(each.pfn): int(each.status) for each in outcomes if each.known}
     return MigrateResult(ret=ret, succeeded=counts.succeeded, failed=counts.failed, status=status)

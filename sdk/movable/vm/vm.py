@@ -52,7 +52,9 @@ class VM:
         boot = BootConfig(self.config)
         self.machine = Machine(boot.c, self.config.end_pfn, Page)
         self._configure()
-        self.zones: tuple[Zone, ...] = read_zones(self.machine, sum(len(node.zones) for node in self.config.nodes))
+        self.zones: tuple[Zone, ...] = read_zones(
+            self.machine, sum(len(node.zones) for node in self.config.nodes)
+        )
         self.nodes: tuple[Node, ...] = tuple(
             Node(nid, tuple(zone for zone in self.zones if zone.nid == nid), cpus)
             for nid, cpus in enumerate(self.config.node_cpus)
@@ -143,7 +145,7 @@ class VM:
 
     def free_pages(self, page: Page, order: int = 0) -> None:
         """Drop a reference on an allocation of this order (``__free_pages``); the last one frees it."""
-        self.machine.check(lib.mv_free_pages(self.machine.c, page.pfn, order))
+        self.machine.check(lib.mv_free_pages(self.machine.c, self.machine.own(page), order))
 
     def _node(self, node: int | None) -> int:
         if node is None:
@@ -177,13 +179,11 @@ class VM:
 
         The page is on no list and not counted: ``PageList.isolate`` does that too.
         """
-        return self.machine.check(lib.mv_isolate(self.machine.c, page.pfn, mode)) == 1
+        return self.machine.check(lib.mv_isolate(self.machine.c, self.machine.own(page), mode)) == 1
 
     def putback_movable_pages(self, pages: PageList) -> None:
         """Give all pages of a migration list back to their drivers. spec/migration.md 6.5."""
-        if len(pages) and not lib.mv_list_isolated(self.machine.c, pages.pointer):
-            raise MovableError(f"pages: {pages!r} holds pages that are not isolated")
-        self.machine.check(lib.mv_putback(self.machine.c, pages.pointer))
+        self.machine.check(lib.mv_putback(self.machine.c, pages.migration_list(self.machine)))
 
     def migrate_pages(
         self,
@@ -250,7 +250,7 @@ class VM:
 
     def adjust_managed_page_count(self, page: Page, delta: int) -> None:
         """Move pages into (+) or out of (-) the managed pages of the page's zone, as a balloon does."""
-        self.machine.check(lib.mv_adjust_managed(self.machine.c, page.pfn, delta))
+        self.machine.check(lib.mv_adjust_managed(self.machine.c, self.machine.own(page), delta))
 
     def recount(self) -> None:
         """Recount everything: free lists, pages, LRU, lists, counters. KernelAssertion where they differ."""
@@ -260,7 +260,7 @@ class VM:
         self, rule_id: str, *, expected: str, seen: str, where: str = "driver", page: Page | None = None
     ) -> NoReturn:
         """Record a broken rule that Python code found, and raise it; a fatal one stops the VM."""
-        pfn = None if page is None else page.pfn
+        pfn = None if page is None else self.machine.own(page)
         self.machine.raise_violation(rule_id, expected=expected, seen=seen, where=where, pfn=pfn)
 
     # Mappings and hooks

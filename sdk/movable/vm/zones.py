@@ -89,10 +89,12 @@ class Zone:
     def compaction_suitable(
         self, order: int, alloc_flags: AllocFlags = AllocFlags(0), classzone: ZoneType | None = None
     ) -> CompactResult:
-        """Whether compacting for this order makes sense: SUCCESS, SKIPPED or CONTINUE. spec/compaction.md 3.3."""
+        """Whether compacting for this order makes sense (spec/compaction.md 3.3): SUCCESS, SKIPPED, CONTINUE."""
         classzone = self.type if classzone is None else classzone
         order = order if order == -1 else _check_order(order)
-        return CompactResult(lib.mv_compaction_suitable(self._machine.c, self.id, order, alloc_flags, classzone))
+        return CompactResult(
+            lib.mv_compaction_suitable(self._machine.c, self.id, order, alloc_flags, classzone)
+        )
 
     @property
     def compact_state(self) -> CompactState:
