@@ -110,16 +110,8 @@ class Violation(MovableError):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle by fields, so that test runners can carry it between processes."""
-        return _restore, (
-            type(self),
-            self.rule.id,
-            self.pfn,
-            self.cpu,
-            self.expected,
-            self.seen,
-            self.where,
-            self.driver,
-        )
+        fields = (self.rule.id, self.pfn, self.cpu, self.expected, self.seen, self.where, self.driver)
+        return _restore, (type(self), *fields), {"more": self.more}
 
 
 def _restore(
@@ -151,3 +143,7 @@ class DeadVM(MovableError):
         super().__init__(
             f"this VM stopped at a fatal violation and does no more work; make a new one. It was: {violation}"
         )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle with the violation."""
+        return type(self), (self.violation,)

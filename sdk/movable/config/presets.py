@@ -55,6 +55,8 @@ PRESETS: Mapping[str, MachineConfig] = MappingProxyType(
 `tiny` has one node of 16 MiB and two CPUs, `phone` one node of 512 MiB and four CPUs. `numa4` has four nodes
 of 256 MiB, CPUs on the first two, and distances from 10 to 30. `server` has 64 GiB over two nodes: DMA, DMA32
 (with the hole below 4 GiB that PCs keep for devices) and Normal on node 0, Normal on node 1, eight CPUs.
+
+:meta hide-value:
 """
 
 

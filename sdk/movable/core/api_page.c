@@ -201,23 +201,13 @@ long mv_pageblock_migratetype(struct vm *vm, unsigned long pfn)
 	return get_pageblock_migratetype(vm, pfn_to_page(vm, pfn));
 }
 
-/* Changes the block's type and relists its free pages. */
 long mv_set_pageblock_migratetype(struct vm *vm, unsigned long pfn, int type)
 {
-	struct page *page = pfn_to_page(vm, pfn);
-	struct zone *zone = page_zone(vm, page);
-	enum migratetype old = get_pageblock_migratetype(vm, page), new = (enum migratetype)type;
-	long moved;
+	unsigned long moved;
 
 	API_BEGIN(vm, false);
-	zone->nr_isolate_pageblock += (unsigned long)is_migrate_isolate(new) - (unsigned long)is_migrate_isolate(old);
-	set_pageblock_migratetype(vm, page, new);
-	moved = (long)move_freepages_block(vm, zone, page, new);
-	if (!is_migrate_isolate(old))
-		mod_zone_freepage_state(zone, -moved, old);
-	if (!is_migrate_isolate(new))
-		mod_zone_freepage_state(zone, moved, new);
-	API_END(vm, moved);
+	moved = change_pageblock_migratetype(vm, pfn_to_page(vm, pfn), (enum migratetype)type);
+	API_END(vm, (long)moved);
 }
 
 long mv_pageblock_skip(struct vm *vm, unsigned long pfn)

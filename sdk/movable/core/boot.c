@@ -201,6 +201,7 @@ struct vm *vm_create(const struct boot_config *config)
 	vm->nr_nodes = config->nr_nodes;
 	vm->nr_zones = config->nr_zones;
 	vm->nr_cpus = config->nr_cpus;
+	memcpy(vm->cpu_node, config->cpu_node, config->nr_cpus * sizeof(*vm->cpu_node));
 	if (!allocate_tables(vm, config)) {
 		vm_destroy(vm);
 		errno = ENOMEM;

@@ -28,6 +28,7 @@ struct boot_config {
 	const struct boot_zone *zones;	 /* ascending by pfn */
 	const struct boot_range *ranges; /* ascending by pfn */
 	const int *node_order;	       /* nr_nodes x nr_nodes: the nodes each falls back to, best first */
+	const int *cpu_node;	       /* by CPU: the node it is local to */
 	void *arena;		       /* frame contents, from pfn 0 */
 };
 

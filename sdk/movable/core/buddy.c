@@ -40,17 +40,22 @@ static bool page_is_buddy(const struct vm *vm, const struct zone *zone, unsigned
 	return pfn_valid(vm, pfn) && PageBuddy(buddy) && page_order(buddy) == order && page_zone(vm, buddy) == zone;
 }
 
-/* Above a pageblock, no merging across the edge of an isolated block (2.2 step 3). */
-static bool isolation_forbids_merge(const struct vm *vm, const struct zone *zone, unsigned long pfn,
-				    unsigned long buddy_pfn)
+/* Pages of these types are counted apart, so no free block may hold them together with others. */
+static bool is_counted_apart(enum migratetype type)
 {
-	enum migratetype a, b;
+	return is_migrate_isolate(type) || type == MIGRATE_CMA;
+}
 
-	if (!zone->nr_isolate_pageblock)
-		return false;
-	a = get_pageblock_migratetype(vm, pfn_to_page(vm, pfn));
-	b = get_pageblock_migratetype(vm, pfn_to_page(vm, buddy_pfn));
-	return a != b && (is_migrate_isolate(a) || is_migrate_isolate(b));
+/*
+ * Above a pageblock, no merging across the edge of an isolated block (2.2 step 3), nor of a CMA block: the
+ * kernel aligns CMA areas to the largest block, so there the question does not come up.
+ */
+static bool types_forbid_merge(const struct vm *vm, unsigned long pfn, unsigned long buddy_pfn)
+{
+	enum migratetype a = get_pageblock_migratetype(vm, pfn_to_page(vm, pfn));
+	enum migratetype b = get_pageblock_migratetype(vm, pfn_to_page(vm, buddy_pfn));
+
+	return a != b && (is_counted_apart(a) || is_counted_apart(b));
 }
 
 void __free_one_page(struct vm *vm, struct page *page, struct zone *zone, unsigned int order, enum migratetype type)
@@ -64,7 +69,7 @@ void __free_one_page(struct vm *vm, struct page *page, struct zone *zone, unsign
 		buddy_pfn = pfn ^ (1UL << order);
 		if (!page_is_buddy(vm, zone, buddy_pfn, order))
 			break;
-		if (order >= pageblock_order && isolation_forbids_merge(vm, zone, pfn, buddy_pfn))
+		if (order >= pageblock_order && types_forbid_merge(vm, pfn, buddy_pfn))
 			break;
 		del_page_from_free_list(zone, pfn_to_page(vm, buddy_pfn));
 		pfn &= buddy_pfn;
@@ -158,6 +163,40 @@ unsigned long move_freepages_block(struct vm *vm, struct zone *zone, struct page
 		list_move(&head->lru, &zone->free_area[page_order(head)].free_list[type]);
 		pfn += 1UL << page_order(head);
 		moved += 1UL << page_order(head);
+	}
+	return moved;
+}
+
+/* Splits a free block of the largest order, so that its two pageblocks can differ. */
+static void split_largest_block(struct vm *vm, struct zone *zone, unsigned long pfn)
+{
+	struct page *page = pfn_to_page(vm, round_down(pfn, MAX_ORDER_NR_PAGES));
+
+	if (!PageBuddy(page) || page_order(page) != MAX_ORDER - 1)
+		return;
+	del_page_from_free_list(zone, page);
+	for (int i = 0; i < 2; i++, page += pageblock_nr_pages)
+		add_to_free_list(zone, page, pageblock_order, get_pageblock_migratetype(vm, page), false);
+}
+
+unsigned long change_pageblock_migratetype(struct vm *vm, struct page *page, enum migratetype type)
+{
+	struct zone *zone = page_zone(vm, page);
+	struct page *first = pfn_to_page(vm, round_down(page_to_pfn(vm, page), pageblock_nr_pages));
+	enum migratetype old = get_pageblock_migratetype(vm, page);
+	unsigned long moved;
+
+	split_largest_block(vm, zone, page_to_pfn(vm, page));
+	set_pageblock_migratetype(vm, page, type);
+	moved = move_freepages_block(vm, zone, page, type);
+	if (!is_migrate_isolate(old))
+		mod_zone_freepage_state(zone, -(long)moved, old);
+	if (moved == pageblock_nr_pages && PageBuddy(first) && page_order(first) == pageblock_order) {
+		/* Freed once more: the neighbour may be one that it can merge with now (8.1). */
+		del_page_from_free_list(zone, first);
+		__free_one_page(vm, first, zone, pageblock_order, type);
+	} else if (!is_migrate_isolate(type)) {
+		mod_zone_freepage_state(zone, (long)moved, type);
 	}
 	return moved;
 }

@@ -43,6 +43,9 @@ int find_suitable_fallback(const struct free_area *area, unsigned int order, enu
 /* Relists the free buddies of the page's block under `type`; how many pages that were (2.6). */
 unsigned long move_freepages_block(struct vm *vm, struct zone *zone, struct page *page, enum migratetype type);
 
+/* Gives the page's block another type, and its free pages with it; how many those are (8.1). */
+unsigned long change_pageblock_migratetype(struct vm *vm, struct page *page, enum migratetype type);
+
 /*
  * Takes a free block for the free scanner: 0 if the zone's watermark forbids it, else its size (5.3).
  * The pages are left as they are; split_free_page() makes them order-0 pages with one reference each.

@@ -29,6 +29,7 @@ struct boot_config {
 	const struct boot_zone *zones;
 	const struct boot_range *ranges;
 	const int *node_order;
+	const int *cpu_node;
 	void *arena;
 };
 

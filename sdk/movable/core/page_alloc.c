@@ -84,17 +84,16 @@ static struct page *rmqueue(struct vm *vm, struct zone *zone, const struct alloc
 	return page;
 }
 
-static void count_numa(const struct alloc_context *ac, struct zone *zone)
+/* Linux 4.9 compares with the running CPU's node, whatever node was asked for (2.13). */
+static void count_numa(const struct vm *vm, const struct alloc_context *ac, struct zone *zone)
 {
-	bool local = zone->node->node_id == ac->nid;
-
-	if (zone->node == ac->preferred->node) {
+	if (zone->node->node_id == vm->cpu_node[vm->cpu]) {
 		zone->stat[NUMA_HIT]++;
+		zone->stat[NUMA_LOCAL]++;
 	} else {
 		zone->stat[NUMA_MISS]++;
 		ac->preferred->stat[NUMA_FOREIGN]++;
 	}
-	zone->stat[local ? NUMA_LOCAL : NUMA_OTHER]++;
 }
 
 /* A page that leaves the allocator: one reference, nothing else set (spec/migration.md 1.5). */
@@ -154,7 +153,7 @@ struct page *get_page_from_freelist(struct vm *vm, const struct alloc_context *a
 		page = rmqueue(vm, zone, ac, alloc_flags);
 		if (!page)
 			continue;
-		count_numa(ac, zone);
+		count_numa(vm, ac, zone);
 		prep_new_block(vm, page, ac->gfp, ac->order);
 		if (ac->order && alloc_flags & ALLOC_HARDER)
 			reserve_highatomic_pageblock(vm, page, zone);

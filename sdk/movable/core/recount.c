@@ -26,7 +26,12 @@ static void free_head_is_valid(struct vm *vm, const struct zone *zone, const str
 	}
 }
 
-static void free_area_is_valid(struct vm *vm, const struct zone *zone, unsigned int order, long *free_pages, long *cma)
+/* Free pages on the lists of a zone: all, those that NR_FREE_PAGES counts, and those of CMA blocks. */
+struct free_count {
+	long listed, counted, cma;
+};
+
+static void free_area_is_valid(struct vm *vm, const struct zone *zone, unsigned int order, struct free_count *free)
 {
 	const struct free_area *area = &zone->free_area[order];
 	unsigned long heads = 0;
@@ -35,10 +40,11 @@ static void free_area_is_valid(struct vm *vm, const struct zone *zone, unsigned 
 		list_for_each_page(page, &area->free_list[type]) {
 			free_head_is_valid(vm, zone, page, order);
 			heads++;
+			free->listed += 1L << order;
 			if (type != MIGRATE_ISOLATE)
-				*free_pages += 1L << order;
+				free->counted += 1L << order;
 			if (type == MIGRATE_CMA)
-				*cma += 1L << order;
+				free->cma += 1L << order;
 		}
 	}
 	if (heads != area->nr_free)
@@ -61,8 +67,8 @@ static void used_page_is_valid(struct vm *vm, const struct page *page)
 			  "%s (refcount %d, flags 0x%lx)", bad, page->_refcount, page->flags & PAGE_FLAGS_MASK);
 }
 
-/* Walks the zone's pages: every one is free, used or reserved. */
-static void zone_pages_are_valid(struct vm *vm, const struct zone *zone)
+/* Walks the zone's pages: every one is free, used or reserved, and the free ones are on the lists. */
+static void zone_pages_are_valid(struct vm *vm, const struct zone *zone, long listed)
 {
 	unsigned long pfn = zone->zone_start_pfn, free_pages = 0, used = 0;
 
@@ -82,6 +88,9 @@ static void zone_pages_are_valid(struct vm *vm, const struct zone *zone)
 			pfn += 1UL << page->alloc_order;
 		}
 	}
+	if ((long)free_pages != listed)
+		violation(vm, VM_RULE_RECOUNT_FREE_PAGES, NULL, "zone_is_valid", "free pages as on the lists",
+			  "zone %u: %lu, on the lists %ld", zone->id, free_pages, listed);
 	if (free_pages + used != zone->boot_managed_pages)
 		violation(vm, VM_RULE_RECOUNT_MANAGED, NULL, "zone_is_valid", "free + used = managed",
 			  "zone %u: %lu + %lu, managed %lu", zone->id, free_pages, used, zone->boot_managed_pages);
@@ -89,15 +98,15 @@ static void zone_pages_are_valid(struct vm *vm, const struct zone *zone)
 
 static void zone_is_valid(struct vm *vm, const struct zone *zone)
 {
-	long free_pages = 0, cma = 0;
+	struct free_count free = {0, 0, 0};
 
 	for (unsigned int order = 0; order < MAX_ORDER; order++)
-		free_area_is_valid(vm, zone, order, &free_pages, &cma);
-	if (free_pages != zone->stat[NR_FREE_PAGES] || cma != zone->stat[NR_FREE_CMA_PAGES])
+		free_area_is_valid(vm, zone, order, &free);
+	if (free.counted != zone->stat[NR_FREE_PAGES] || free.cma != zone->stat[NR_FREE_CMA_PAGES])
 		violation(vm, VM_RULE_RECOUNT_FREE_PAGES, NULL, "zone_is_valid", "counters as on the lists",
-			  "zone %u: free %ld counted as %ld, CMA %ld as %ld", zone->id, free_pages,
-			  zone->stat[NR_FREE_PAGES], cma, zone->stat[NR_FREE_CMA_PAGES]);
-	zone_pages_are_valid(vm, zone);
+			  "zone %u: free %ld counted as %ld, CMA %ld as %ld", zone->id, free.counted,
+			  zone->stat[NR_FREE_PAGES], free.cma, zone->stat[NR_FREE_CMA_PAGES]);
+	zone_pages_are_valid(vm, zone, free.listed);
 }
 
 static void lru_is_valid(struct vm *vm, const struct pglist_data *node)

@@ -93,7 +93,6 @@ struct zone {
 	unsigned long watermark[NR_WMARK];
 	unsigned long lowmem_reserve[MAX_NR_ZONES];
 	unsigned long nr_reserved_highatomic;
-	unsigned long nr_isolate_pageblock;
 	struct free_area free_area[MAX_ORDER];
 	long stat[NR_ZONE_ITEMS];
 
@@ -162,6 +161,7 @@ struct vm {
 	size_t memmap_bytes, objects_bytes;
 
 	unsigned int nr_nodes, nr_zones, nr_cpus;
+	int cpu_node[MAX_CPUS];
 	struct pglist_data *nodes;
 	struct zone *zones;
 	struct pagevec lru_add_pvecs[MAX_CPUS];

@@ -12,9 +12,11 @@ class BootConfig:
     def __init__(self, config: MachineConfig) -> None:
         zones, ranges = _zones(config), _ranges(config)
         order = [nid for nodes in node_order(config) for nid in nodes]
+        cpu_node = sorted((cpu, nid) for nid, cpus in enumerate(config.node_cpus) for cpu in cpus)
         self._zones = ffi.new("struct boot_zone[]", zones)
         self._ranges = ffi.new("struct boot_range[]", ranges)
         self._node_order = ffi.new("int[]", order)
+        self._cpu_node = ffi.new("int[]", [nid for _, nid in cpu_node])
         self.c: Any = ffi.new("struct boot_config *")
         self.c.nr_nodes = len(config.nodes)
         self.c.nr_zones = len(zones)
@@ -24,6 +26,7 @@ class BootConfig:
         self.c.zones = self._zones
         self.c.ranges = self._ranges
         self.c.node_order = self._node_order
+        self.c.cpu_node = self._cpu_node
 
 
 def _zones(config: MachineConfig) -> list[dict[str, Any]]:

@@ -253,7 +253,12 @@ class VM:
         self.machine.check(lib.mv_adjust_managed(self.machine.c, self.machine.own(page), delta))
 
     def recount(self) -> None:
-        """Recount everything: free lists, pages, LRU, lists, counters. KernelAssertion where they differ."""
+        """Recount everything: free lists, pages, LRU, lists, counters. KernelAssertion where they differ.
+
+        Not inside a callback: pages are on their way then.
+        """
+        if lib.mv_depth(self.machine.c):
+            raise MovableError("recount: pages are on their way in a callback; recount when the call has ended")
         self.machine.check(lib.mv_recount(self.machine.c))
 
     def raise_violation(
