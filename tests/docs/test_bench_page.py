@@ -1,0 +1,21 @@
+"""The page about benchmarks names the rows that there are."""
+
+import ast
+import re
+from pathlib import Path
+
+
+def row_names(root: Path) -> set[str]:
+    """The names of rows in the source of the benchmark."""
+    sources = (root / "sdk/movable/benchmark").glob("*.py")
+    nodes = [node for source in sources for node in ast.walk(ast.parse(source.read_text()))]
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return {text for text in texts if re.fullmatch(r"(copy|migrate|callback|scan|boot)(\.[a-z]+)+", text)}
+
+
+def test_the_page_explains_every_row(root: Path) -> None:
+    """The table has every row of a run, and compares rows with rows."""
+    lines = (root / "docs/bench.md").read_text().splitlines()
+    cells = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in lines if line.startswith("| `")]
+    assert {name for name, *_ in cells} == row_names(root)
+    assert {of for *_, of in cells if of} <= row_names(root)

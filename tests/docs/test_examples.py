@@ -1,0 +1,72 @@
+"""Every Python and TOML example of the README and the documentation works."""
+
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import movable
+from movable.config import loads
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The code blocks of a page in one language, each padded so that line numbers are those of the page."""
+    text = page.read_text()
+    found = re.finditer(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return ["\n" * text[: match.start(1)].count("\n") + match[1] for match in found]
+
+
+def pages_with(language: str) -> list[Any]:
+    """The pages that have such blocks, as parameters named after them."""
+    return [pytest.param(page, id=str(page.relative_to(ROOT))) for page in PAGES if blocks(page, language)]
+
+
+def load_cells() -> ModuleType:
+    """The tutorial's driver as a module called `cells`, as its reader has it."""
+    path = DOCS / "tutorial" / "cells.py"
+    module = ModuleType("cells")
+    module.__file__ = str(path)
+    exec(compile(path.read_text(), path, "exec"), module.__dict__)
+    return module
+
+
+@pytest.mark.parametrize("page", pages_with("python"))
+def test_python_examples_run(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Python blocks of a page run in order, as one program; functions that are tests hold."""
+    monkeypatch.setitem(sys.modules, "cells", load_cells())
+    names: dict[str, Any] = {"__name__": "example"}
+    for block in blocks(page, "python"):
+        exec(compile(block, page, "exec"), names)
+    for name, value in list(names.items()):
+        if name.startswith("test_"):
+            value()
+    assert "movable" in names or "DriverSpec" in names
+
+
+@pytest.mark.parametrize("page", pages_with("toml"))
+def test_toml_examples_describe_machines(page: Path) -> None:
+    """The TOML blocks that describe machines are accepted."""
+    machines = [block for block in blocks(page, "toml") if "[[nodes]]" in block]
+    assert machines or "entry-points" in page.read_text()
+    for block in machines:
+        assert loads(block).nodes
+
+
+def test_the_tutorials_driver_keeps_the_contract() -> None:
+    """The driver that the tutorial builds passes every check that it claims."""
+    report = movable.check(load_cells().Cells)
+    assert report.passed, [
+        f"{check.id}: {check.message}" for check in report.checks if check.outcome == "fail"
+    ]
+
+
+def test_the_tutorials_driver_is_short() -> None:
+    """The tutorial's driver has at most 110 lines, documentation and blank lines included."""
+    assert len((DOCS / "tutorial" / "cells.py").read_text().splitlines()) <= 110
