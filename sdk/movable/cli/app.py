@@ -1,0 +1,51 @@
+"""The command line as a whole: its sub-commands, version and exit statuses."""
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+from cyclopts import App
+
+from movable.cli import bench, check, drivers
+from movable.errors import MovableError
+
+__all__ = ["EXIT_FAIL", "EXIT_PASS", "EXIT_USAGE", "main", "make_app"]
+
+EXIT_PASS = 0
+EXIT_FAIL = 1
+EXIT_USAGE = 2
+
+
+def make_app() -> App:
+    """Build the parser with every sub-command."""
+    app = App(
+        name="movable",
+        help="Emulated memory compaction and page migration, and a judge for drivers of movable pages.",
+        version=_version,
+        version_flags=["--version"],
+        help_flags=["--help", "-h"],
+    )
+    for command in (check, drivers, bench):
+        command.register(app)
+    return app
+
+
+def main(tokens: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status: 0 pass, 1 fail, 2 usage."""
+    arguments = list(sys.argv[1:] if tokens is None else tokens)
+    try:
+        status = make_app()(arguments or ["--help"], result_action="return_value")
+    except MovableError as error:
+        print(f"movable: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except BrokenPipeError:
+        sys.stderr.close()
+        return EXIT_FAIL
+    return status if isinstance(status, int) else EXIT_PASS
+
+
+def _version() -> str:
+    try:
+        return f"movable {version('movable')}"
+    except PackageNotFoundError:
+        return "movable (not installed)"

@@ -1,0 +1,112 @@
+"""The report as text: failures in full, what did not run and why, the denominator, the verdict."""
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from movable.conformance import (
+    CONTRACT,
+    CheckResult,
+    Outcome,
+    Report,
+    check_family,
+    check_title,
+    family_title,
+)
+
+__all__ = ["print_report", "print_totals"]
+
+_STYLE = {
+    Outcome.PASS: "green",
+    Outcome.FAIL: "bold red",
+    Outcome.XFAIL: "yellow",
+    Outcome.XPASS: "bold red",
+    Outcome.NOT_CLAIMED: "cyan",
+    Outcome.BLOCKED: "magenta",
+    Outcome.NOT_RUN: "dim",
+}
+
+
+def print_report(console: Console, report: Report, *, quiet: bool = False, verbose: bool = False) -> None:
+    """Print one driver's report; ``quiet`` leaves the last lines, ``verbose`` adds a line for every check."""
+    if not quiet:
+        _line(console, f"{report.driver}: contract {report.contract}, {len(report.checks)} checks", "bold")
+        console.print()
+        if verbose:
+            _print_checks(console, report)
+        else:
+            _print_families(console, report)
+        _print_notes(console, report)
+        _print_failures(console, report)
+        console.print()
+    prefix = f"{report.driver}: " if quiet else ""
+    for level, count in report.levels.items():
+        _line(console, prefix + count.summary(level))
+    style = "bold green" if report.passed else "bold red"
+    console.print(Text.assemble(f"{prefix}verdict: ", (report.verdict, style)))
+
+
+def print_totals(console: Console, reports: Sequence[Report]) -> None:
+    """Print the verdict over several drivers."""
+    passed = sum(report.passed for report in reports)
+    console.print()
+    _line(console, f"{passed}/{len(reports)} drivers passed")
+
+
+def _line(console: Console, text: str, style: str = "") -> None:
+    console.print(Text(text, style))
+
+
+def _print_families(console: Console, report: Report) -> None:
+    """One row per family of clauses: how many of its checks ended how."""
+    families: dict[str, list[Outcome]] = {clause.family: [] for clause in CONTRACT}
+    for result in report.checks:
+        families.setdefault(check_family(result.id), []).append(result.outcome)
+    width = max(len(family_title(family)) for family in families)
+    for family, outcomes in families.items():
+        row = Text(f"{family:<6}{family_title(family):<{width}}  ")
+        for index, outcome in enumerate(sorted(set(outcomes), key=list(Outcome).index)):
+            row.append(", " if index else "").append(f"{outcomes.count(outcome)} {outcome}", _STYLE[outcome])
+        if outcomes:
+            console.print(row)
+
+
+def _print_checks(console: Console, report: Report) -> None:
+    """One row per check that was selected."""
+    width = max(len(result.id) for result in report.checks)
+    for result in report.checks:
+        if result.outcome is not Outcome.NOT_RUN:
+            outcome = (f"{result.outcome:<12}", _STYLE[result.outcome])
+            time = f"{1000 * result.seconds:>7.1f} ms  "
+            console.print(Text.assemble(f"{result.id:<{width}}  ", outcome, time, check_title(result.id)))
+
+
+def _print_notes(console: Console, report: Report) -> None:
+    """Checks that were not claimed and why; advice from those that passed."""
+    _print_grouped(console, report.of_outcome(Outcome.NOT_CLAIMED), "cyan")
+    for result in report.of_outcome(Outcome.PASS):
+        for note in result.message.splitlines():
+            advice = f"\nadvice ({result.clause}, {result.id}): {note.removeprefix('note').strip()}"
+            _line(console, advice, "yellow")
+
+
+def _print_failures(console: Console, report: Report) -> None:
+    for result in report.of_outcome(Outcome.XFAIL):
+        _line(console, f"\nXFAIL {result.id}: {result.message.splitlines()[0]}", "yellow")
+    for result in report.of_outcome(Outcome.FAIL, Outcome.XPASS):
+        _line(console, f"\n{result.outcome.upper()} {result.id}: {check_title(result.id)}", "bold red")
+        for line in result.message.splitlines():
+            _line(console, f"  {line}")
+    _print_grouped(console, report.of_outcome(Outcome.BLOCKED), "magenta")
+
+
+def _print_grouped(console: Console, results: Iterable[CheckResult], style: str) -> None:
+    """Ids that share a reason, on one line each reason."""
+    groups: dict[str, list[str]] = {}
+    for result in results:
+        groups.setdefault(result.message, []).append(result.id)
+    if groups:
+        console.print()
+    for reason, ids in groups.items():
+        _line(console, f"{reason}: {', '.join(ids)}", style)

@@ -1,0 +1,395 @@
+"""The clauses of contract ``aops-4.8``: what a driver of movable pages owes the VM.
+
+Each has one sentence, the section it is taken from, and the rules by which the core names a breach.
+"""
+
+from attrs import frozen
+
+__all__ = ["CLAUSES", "Clause"]
+
+_M = "spec/migration.md"
+_D = "spec/drivers.md"
+
+
+@frozen
+class Clause:
+    """One duty of a driver.
+
+    ``severity`` is ``violation`` or ``advisory``; ``rules`` are ids in ``movable.errors.RULES``;
+    ``untested`` says why no check of this version tests the clause.
+    """
+
+    id: str
+    sentence: str
+    source: str
+    rules: tuple[str, ...] = ()
+    severity: str = "violation"
+    untested: str | None = None
+
+    @property
+    def family(self) -> str:
+        """The part of the id before the dash."""
+        return self.id.partition("-")[0]
+
+
+_MARK = (
+    Clause(
+        "MARK-1", "A driver owns one address_space per machine, with all three callbacks.", f"{_M} 6.8 (1)"
+    ),
+    Clause(
+        "MARK-2",
+        "A page is marked movable under its page lock, with the driver's own mapping.",
+        f"{_M} 6.8 (2), 6.2",
+        ("set-movable-tagged", "page-not-locked"),
+    ),
+    Clause(
+        "MARK-3",
+        "A marked page that nobody works on is unlocked, off the LRU, and held once, by its driver.",
+        f"{_M} 6.8 (5)",
+        ("unlock-not-locked", "lock-not-held", "lru-add-on-lru", "lru-active-unevictable"),
+    ),
+    Clause("MARK-4", "PG_isolated is written by the VM only, in callbacks and outside.", f"{_M} 6.8 (4)"),
+    Clause(
+        "MARK-5",
+        "Pages that can move are allocated with __GFP_MOVABLE, so that they gather in movable blocks.",
+        f"{_D} 4.3",
+        severity="advisory",
+    ),
+    Clause(
+        "MARK-6",
+        "The owner of a page is read with page_mapping under the page lock, never from the raw field.",
+        f"{_M} 6.8 (3)",
+        untested="a Page shows Python drivers no raw mapping field to misread",
+    ),
+    Clause(
+        "MARK-7",
+        "The pointer that marks a page has its two low bits clear.",
+        f"{_M} 6.8 (1)",
+        untested="AddressSpace allocates the pointer, aligned; a driver cannot choose another",
+    ),
+)
+
+_CALL = (
+    Clause(
+        "CALL-1",
+        "isolate_page answers True or False and nothing else, migratepage an int, putback_page nothing.",
+        f"{_M} 6.1",
+        ("hook-bad-type",),
+    ),
+    Clause(
+        "CALL-2", "A callback answers by its return value and raises nothing.", f"{_M} 6.1", ("hook-raised",)
+    ),
+    Clause(
+        "CALL-3",
+        "migratepage answers 0 or a negative errno.",
+        f"{_M} 6.8 (14)",
+        ("hook-positive", "hook-unknown-errno"),
+    ),
+    Clause(
+        "CALL-4",
+        "What users ask of a driver (store, load, drop, close) fails by its answer, not by an exception.",
+        f"{_M} 6.8",
+    ),
+)
+
+_ISO = (
+    Clause("ISO-1", "isolate_page leaves the page locked.", f"{_M} 6.8 (10)", ("isolate-unlocked",)),
+    Clause(
+        "ISO-2",
+        "isolate_page takes and drops no reference.",
+        f"{_M} 6.8 (10)",
+        ("isolate-ref-changed",),
+    ),
+    Clause(
+        "ISO-3",
+        "isolate_page takes the page off every list of the driver before it answers True.",
+        f"{_M} 6.8 (8)",
+        ("isolate-left-on-list",),
+    ),
+    Clause("ISO-4", "An isolated page is handed out to nobody.", f"{_M} 6.8 (8)"),
+    Clause(
+        "ISO-5",
+        "A page whose isolation was granted is still movable.",
+        f"{_D} 6.3",
+        ("isolate-lost-movable", "isolate-no-mapping"),
+    ),
+    Clause(
+        "ISO-6",
+        "isolate_page answers False with nothing changed.",
+        f"{_M} 6.8 (9)",
+        ("isolate-false-changed",),
+    ),
+    Clause(
+        "ISO-7",
+        "While a page is isolated its lru link is the VM's; the driver touches no list with it.",
+        f"{_M} 6.8 (6)",
+        ("lru-while-isolated", "list-corrupt"),
+    ),
+    Clause(
+        "ISO-8",
+        "isolate_page does not set PG_isolated, and a page is isolated once at a time.",
+        f"{_M} 6.8 (4), 12 (31)",
+        ("isolate-set-flag",),
+    ),
+)
+
+_MIG = (
+    Clause(
+        "MIG-1",
+        "On success the old page was given up with __ClearPageMovable, once.",
+        f"{_M} 6.8 (11), (13)",
+        ("migrate-old-movable", "clear-not-movable"),
+    ),
+    Clause(
+        "MIG-2",
+        "On success the new page is marked movable with the mapping of the old one.",
+        f"{_M} 6.8 (11), (12)",
+        ("migrate-new-not-movable", "migrate-new-mapping"),
+    ),
+    Clause(
+        "MIG-3",
+        "On success the driver has taken one reference of its own on the new page.",
+        f"{_M} 6.8 (11), (12)",
+        ("migrate-new-ref",),
+    ),
+    Clause(
+        "MIG-4",
+        "On success the driver has dropped its one reference on the old page, and no other.",
+        f"{_M} 6.8 (11)",
+        ("migrate-old-ref",),
+    ),
+    Clause(
+        "MIG-5", "migratepage keeps both pages locked throughout.", f"{_M} 6.8 (15)", ("migrate-unlocked",)
+    ),
+    Clause(
+        "MIG-6",
+        "With an error answer both pages are as migratepage found them.",
+        f"{_M} 6.8 (14), {_D} 6.3",
+        ("migrate-new-touched", "migrate-old-touched"),
+    ),
+    Clause(
+        "MIG-7",
+        "-EAGAIN means not now: the page stays isolated and is offered up to ten times, to fresh targets.",
+        f"{_M} 6.8 (14), 12 (33), (36)",
+    ),
+    Clause(
+        "MIG-8",
+        "Another error ends the attempt: the driver takes the page back through one putback_page.",
+        f"{_M} 6.8 (14), 12 (34)",
+    ),
+    Clause(
+        "MIG-9",
+        "-ENOMEM also ends the batch, and the pages not yet tried stay as they are.",
+        f"{_M} 6.8 (14), 12 (35)",
+    ),
+    Clause(
+        "MIG-10",
+        "On success every reference of users leads to the new page.",
+        f"{_M} 6.8 (11)",
+    ),
+    Clause(
+        "MIG-11",
+        "The old page leaves without marks of its owner: flags, private and type are reset.",
+        f"{_D} 6.4",
+        ("bad-page",),
+    ),
+    Clause(
+        "MIG-12",
+        "migratepage writes no PG_isolated, on either page.",
+        f"{_M} 6.8 (4)",
+        ("migrate-isolated-written", "migrate-not-isolated"),
+    ),
+    Clause(
+        "MIG-13",
+        "The new page rests like any other: movable, one reference, unlocked, not isolated, off the LRU.",
+        f"{_M} 12 (37)",
+    ),
+    Clause(
+        "MIG-14",
+        "The three modes keep one contract; a mode may change the answer, never the duties behind it.",
+        f"{_M} 6.8 (15)",
+    ),
+    Clause(
+        "MIG-15",
+        "In MIGRATE_ASYNC the driver does not sleep.",
+        f"{_M} 6.8 (15)",
+        severity="advisory",
+        untested="one CPU shows no sleep; it takes schedules over several",
+    ),
+    Clause(
+        "MIG-16",
+        "Locks that the driver holds while it allocates are taken by try inside migratepage.",
+        f"{_D} 6.1",
+        untested="one CPU shows no lock held elsewhere; it takes schedules over several",
+    ),
+)
+
+_PUT = (
+    Clause("PUT-1", "putback_page leaves the page locked.", f"{_M} 6.8 (16)", ("putback-unlocked",)),
+    Clause(
+        "PUT-2",
+        "putback_page leaves PG_isolated set; the VM clears it.",
+        f"{_M} 6.8 (16)",
+        ("putback-isolated-written", "putback-not-isolated"),
+    ),
+    Clause(
+        "PUT-3",
+        "putback_page drops no reference and frees nothing at once.",
+        f"{_M} 6.8 (16)",
+        ("putback-ref-changed",),
+    ),
+    Clause(
+        "PUT-4",
+        "A page that was put back is in use again: found, isolated, moved, released.",
+        f"{_M} 6.8 (16)",
+        ("list-corrupt",),
+    ),
+    Clause(
+        "PUT-5",
+        "A page that was put back is still movable.",
+        f"{_D} 6.3",
+        ("putback-lost-movable", "putback-not-movable"),
+    ),
+)
+
+_FREE = (
+    Clause(
+        "FREE-1",
+        "A page is released by lock, __ClearPageMovable, unlock, and one reference dropped.",
+        f"{_M} 6.8 (2)",
+        ("page-not-locked", "clear-not-movable", "bad-page"),
+    ),
+    Clause(
+        "FREE-2",
+        "A page may be released while isolated, under its lock; the VM then calls nothing and frees it.",
+        f"{_M} 6.8 (7), 12 (41), (43)",
+        ("bad-page",),
+    ),
+    Clause(
+        "FREE-3",
+        "A release that must wait for an isolated page is granted once the page is back.",
+        f"{_M} 6.8 (16)",
+    ),
+    Clause(
+        "FREE-4",
+        "Nobody writes to a page after giving it up.",
+        f"{_M} 6.8 (2), (11)",
+        ("poison-overwritten",),
+    ),
+    Clause(
+        "FREE-5",
+        "A reference is dropped once, and a page freed as it was allocated.",
+        f"{_M} 6.8 (5), spec/compaction.md 2.2",
+        ("page-ref-zero", "free-wrong-order"),
+    ),
+    Clause("FREE-6", "Isolating and moving pages costs no memory: what is dropped is returned.", f"{_D} 6.5"),
+)
+
+_DATA = (
+    Clause(
+        "DATA-1",
+        "What was stored is read back until it is dropped, wherever its page has moved.",
+        f"{_M} 6.8 (11)",
+    ),
+    Clause(
+        "DATA-2", "What was stored is read back after a move that did not happen.", f"{_M} 6.8 (14), (16)"
+    ),
+    Clause(
+        "DATA-3",
+        "What was stored can be read while its page is isolated.",
+        f"{_D} 8 (40)",
+        severity="advisory",
+    ),
+    Clause("DATA-4", "Compaction in every mode leaves what was stored as it is.", f"{_M} 6.8 (11), (15)"),
+)
+
+_ACC = (
+    Clause(
+        "ACC-1",
+        "The isolated counters are zero again when nothing is isolated.",
+        f"{_M} 12 (46)",
+        ("recount-isolated",),
+    ),
+    Clause(
+        "ACC-2",
+        "Free and used pages add up to managed pages, at all times.",
+        "spec/compaction.md 1.2",
+        (
+            "recount-managed",
+            "recount-free-pages",
+            "recount-page",
+            "recount-free-list",
+            "recount-unmerged",
+            "recount-lru",
+            "recount-list",
+        ),
+    ),
+    Clause(
+        "ACC-3",
+        "The migration counters grow by what the VM moved and failed to move, and by nothing else.",
+        f"{_M} 3.2 (5)",
+    ),
+    Clause(
+        "ACC-4",
+        "Managed pages that a driver takes out of the count come back when it is unloaded.",
+        f"{_D} 4.6",
+    ),
+)
+
+_LIVE = (
+    Clause(
+        "LIVE-1",
+        "Every callback and every request returns.",
+        f"{_M} 6.8",
+        ("self-deadlock", "nesting-too-deep", "driver-bug"),
+    ),
+    Clause("LIVE-2", "Pages of an idle driver move when they are asked to in MIGRATE_SYNC.", f"{_D} 6.2"),
+    Clause(
+        "LIVE-3",
+        "Every page of an idle driver that holds data moves, not only some.",
+        f"{_D} 6.2",
+        severity="advisory",
+    ),
+    Clause("LIVE-4", "A page can move again and again.", f"{_M} 6.7", ("list-corrupt",)),
+)
+
+_LIFE = (
+    Clause(
+        "LIFE-1",
+        "At unload every page is released before the mapping goes, and all memory is returned.",
+        f"{_D} 6.5 (8)",
+        ("teardown-pages-left", "list-corrupt"),
+    ),
+    Clause("LIFE-2", "A driver can be loaded again after it was unloaded.", f"{_D} 6.5 (8)"),
+    Clause("LIFE-3", "Two instances share nothing.", f"{_M} 6.8 (1)"),
+    Clause(
+        "LIFE-4",
+        "An unload that meets isolated pages waits for them or releases them as FREE-2 says.",
+        f"{_D} 6.5 (8), 1.13",
+        untested="waiting takes a second CPU that ends the isolation",
+    ),
+)
+
+_CAP = (
+    Clause("CAP-1", "What a driver claims, it can do; what it can do, it claims.", "Capabilities"),
+    Clause(
+        "CAP-2",
+        "pages() names the marked pages that hold a handle's data, before and after a move.",
+        "Workload",
+    ),
+    Clause("CAP-3", "A pinned object stays where it is, and moves again when unpinned.", "Workload"),
+)
+
+CLAUSES: tuple[Clause, ...] = (
+    *_MARK,
+    *_CALL,
+    *_ISO,
+    *_MIG,
+    *_PUT,
+    *_FREE,
+    *_DATA,
+    *_ACC,
+    *_LIVE,
+    *_LIFE,
+    *_CAP,
+)

@@ -1,0 +1,123 @@
+"""The likely mistake behind a broken rule or clause, in the words of a driver's code."""
+
+from collections.abc import Mapping
+
+__all__ = ["hint_for"]
+
+_RULES: Mapping[str, str] = {
+    "page-not-locked": "take page.lock() before set_movable() or clear_movable(), and unlock() after it",
+    "unlock-not-locked": (
+        "unlock() without lock(): inside a callback the lock is the VM's, never unlock it there"
+    ),
+    "lock-not-held": "a lock is released that was not taken, or was taken by another CPU",
+    "self-deadlock": (
+        "a lock is taken twice: inside callbacks the page is locked already, so do not lock() it there"
+    ),
+    "nesting-too-deep": "a callback allocates or migrates and so ends up in a callback again",
+    "driver-bug": "the driver's own check failed: its books are wrong before the call that found it",
+    "set-movable-tagged": "pass the AddressSpace itself to set_movable()",
+    "clear-not-movable": "clear_movable() is called twice for one page, or for one that was never marked",
+    "page-ref-zero": "put() was called once too often, or a page object is used after its page was given up",
+    "free-wrong-order": "free pages with the order they were allocated with",
+    "list-corrupt": "a page is added to a list while it is on one, or removed from a list it is not on: "
+    "look at putback_page and at what follows migratepage",
+    "bad-page": (
+        "reset the page before its last reference goes: unlock, clear flags and page type, take it off lists"
+    ),
+    "poison-overwritten": "something still writes through a page or memoryview that was given up",
+    "hook-raised": (
+        "let the callback answer -EAGAIN or False instead of raising; the exception is the driver's own"
+    ),
+    "hook-bad-type": (
+        "a path through the callback has no return, or returns something other than the contract's type"
+    ),
+    "hook-positive": "errors are negative: return -errno.EAGAIN, not errno.EAGAIN",
+    "hook-unknown-errno": "answer one of the negative errno numbers",
+    "isolate-unlocked": "isolate_page must not unlock: the VM locked the page and unlocks it",
+    "isolate-ref-changed": "isolate_page must not get() or put(): the isolation reference is the VM's",
+    "isolate-set-flag": "do not set PageFlag.RECLAIM (PG_isolated): the VM does, after True",
+    "isolate-lost-movable": "do not clear_movable() in isolate_page",
+    "isolate-left-on-list": "remove the page from the driver's list before isolate_page returns True",
+    "isolate-false-changed": "decide first, change afterwards: return False before touching the page",
+    "isolate-no-mapping": "mark pages with the driver's AddressSpace",
+    "migrate-unlocked": "migratepage must not unlock either page",
+    "migrate-isolated-written": "do not clear PageFlag.RECLAIM (PG_isolated): the VM does, after 0",
+    "migrate-not-isolated": "do not clear PageFlag.RECLAIM (PG_isolated) of a page that is being moved",
+    "migrate-new-not-movable": "call newpage.set_movable(mapping) before returning 0 (replace_page() does)",
+    "migrate-new-mapping": "mark the new page with the mapping passed to migratepage",
+    "migrate-new-ref": "call newpage.get() before returning 0 (replace_page() does)",
+    "migrate-old-movable": "call oldpage.clear_movable() before returning 0 (replace_page() does)",
+    "migrate-old-ref": "call oldpage.put() exactly once before returning 0 (replace_page() does)",
+    "migrate-new-touched": "decide before you touch newpage: with an error the VM frees it as it was",
+    "migrate-old-touched": "undo everything on oldpage before answering an error",
+    "putback-unlocked": "putback_page must not unlock: the VM does",
+    "putback-isolated-written": (
+        "do not clear PageFlag.RECLAIM (PG_isolated) in putback_page: the VM does, after it"
+    ),
+    "putback-ref-changed": "do not put() in putback_page; free later if the page is not wanted any more",
+    "putback-lost-movable": "do not clear_movable() in putback_page; release the page later",
+    "putback-not-movable": "the page was given up and marked in between; give it up once, under its lock",
+    "putback-not-isolated": "do not clear PageFlag.RECLAIM (PG_isolated) of an isolated page anywhere",
+    "lru-add-on-lru": "pages of a driver do not belong on the LRU; write none of the VM's flags",
+    "lru-active-unevictable": "write none of the LRU's flags on a driver's page",
+    "lru-while-isolated": "check page.isolated under the page lock before touching a list with the page",
+    "teardown-pages-left": (
+        "close() must release every page (lock, clear_movable, unlock, put) before mapping.close()"
+    ),
+}
+
+_CLAUSES: Mapping[str, str] = {
+    "MARK-1": "create AddressSpace(vm, self, name) in __init__ and keep it as self.mapping",
+    "MARK-2": "call page.set_movable(self.mapping) under page.lock() for the pages that hold objects",
+    "MARK-3": "every lock() has an unlock() on every path, and the driver holds one reference per page",
+    "MARK-4": "never write PageFlag.RECLAIM: on a movable page it is PG_isolated",
+    "CALL-1": (
+        "a path through the callback has no return, or returns something other than the contract's type"
+    ),
+    "CALL-2": "catch the exception inside the callback and answer -EAGAIN or False",
+    "CALL-4": "requests answer None or False when they cannot be served; look at the exception's place",
+    "ISO-2": "isolate_page must not get() or put(): the isolation reference is the VM's",
+    "ISO-4": "take the page off the list of pages with room in isolate_page",
+    "ISO-7": "check page.isolated before touching a list with the page",
+    "MIG-3": "take one reference on newpage, not more",
+    "MIG-7": "a page that is offered again must find the driver as it was before the first offer",
+    "MIG-8": "putback_page must work for a page that migratepage never saw",
+    "MIG-9": "pages that were not tried are still isolated: do not touch them when another one fails",
+    "MIG-10": "point every record of the old page at the new one before returning 0",
+    "MIG-11": "reset private, page type and flags of oldpage before its reference is dropped",
+    "MIG-13": (
+        "the driver keeps one reference on newpage and writes none of the VM's flags (do not copy "
+        "flags wholesale)"
+    ),
+    "MIG-14": "a branch on mode skips part of the work",
+    "PUT-3": "the isolation reference is the VM's; do not get() or put() in putback_page",
+    "PUT-4": "putback_page must put the page where isolate_page took it from",
+    "FREE-1": "before put(): page.lock(), page.clear_movable(), page.unlock()",
+    "FREE-2": "a page released while isolated is given up like any other, without touching a list",
+    "FREE-3": (
+        "remember what could not be dropped, or let users ask again: after the put-back the page is idle"
+    ),
+    "FREE-6": "a page is forgotten on the way: look for references and records that a move leaves behind",
+    "DATA-1": "copy the contents (newpage.copy_from(oldpage)) and point every record at the new page",
+    "DATA-2": "a failed move changed the driver's records",
+    "DATA-4": (
+        "compare with the checks of single moves: a page moved often, or at an unusual moment, loses data"
+    ),
+    "ACC-1": "the driver isolates pages itself and does not put them back",
+    "ACC-3": "migration events are counted by the VM; the driver counts its own only",
+    "ACC-4": "adjust_managed_page_count() calls must add up to zero at unload",
+    "LIVE-1": "a loop waits for something that cannot happen while the caller waits",
+    "LIVE-2": "the driver takes its own page lock, pin or reference for a user's and always answers not now",
+    "LIVE-4": "the new page is not where isolate_page looks for it",
+    "LIFE-1": "close() must know every page, also those that moved or were put back",
+    "LIFE-2": "unload leaves state behind, in the machine or in the module",
+    "LIFE-3": "state lives in the class or the module instead of the instance",
+    "CAP-1": "change the driver, or what DriverSpec.capabilities says about it",
+    "CAP-2": "pages() must look up the driver's present records",
+    "CAP-3": "count pins per object; refuse in isolate_page or answer -EAGAIN while the count is not zero",
+}
+
+
+def hint_for(rule: str | None, clause: str) -> str | None:
+    """The likely mistake: by the rule if there is one, else by the clause; None if there is no telling."""
+    return (_RULES.get(rule) if rule else None) or _CLAUSES.get(clause)

@@ -1,0 +1,136 @@
+"""Observers on a driver's mapping: one writes down every callback, one answers in the driver's stead."""
+
+from collections import deque
+from collections.abc import Generator, Iterable
+from typing import TypeVar
+
+from attrs import define, field
+
+from movable.conformance.state import PageState, page_state
+from movable.drivers import AddressSpace, hookimpl
+from movable.flags import IsolateMode, MigrateMode
+from movable.page import Page
+
+__all__ = ["Answers", "Call", "Move", "Probe"]
+
+_T = TypeVar("_T")
+
+
+@define
+class Call:
+    """One callback as the suite saw it: the page before and after, and what was answered or raised."""
+
+    hook: str
+    mode: int
+    before: PageState
+    after: PageState = field(init=False)
+    answer: object = None
+    injected: bool = False
+    raised: bool = False
+
+    @property
+    def pfn(self) -> int:
+        """Frame number of the page that was isolated, moved or put back."""
+        return self.before.pfn
+
+    def note_after(self, page: Page) -> None:
+        """Take down the page as the callback left it."""
+        self.after = page_state(page)
+
+
+@define
+class Move(Call):
+    """A call of migratepage, with the target before and after."""
+
+    new_before: PageState = field(kw_only=True)
+    new_after: PageState = field(init=False)
+
+
+class Probe:
+    """Records callbacks in order, with the state of the pages before and after each."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.running: list[Call] = []
+        self.interrupted: str | None = None
+
+    def of(self, hook: str) -> list[Call]:
+        """Finished calls of one hook that the driver answered, not the suite."""
+        return [call for call in self.calls if call.hook == hook and not call.injected]
+
+    def moves(self, since: int = 0) -> list[Move]:
+        """Finished calls of migratepage that the driver answered, from the given place in ``calls`` on."""
+        return [call for call in self.calls[since:] if isinstance(call, Move) and not call.injected]
+
+    @hookimpl(wrapper=True)
+    def isolate_page(self, page: Page, mode: IsolateMode) -> Generator[None, object, object]:
+        """Record the call."""
+        return (yield from self._record(Call("isolate_page", int(mode), page_state(page)), page))
+
+    @hookimpl(wrapper=True)
+    def migratepage(
+        self, mapping: AddressSpace, newpage: Page, oldpage: Page, mode: MigrateMode
+    ) -> Generator[None, object, object]:
+        """Record the call, with both pages."""
+        call = Move("migratepage", int(mode), page_state(oldpage), new_before=page_state(newpage))
+        try:
+            return (yield from self._record(call, oldpage))
+        finally:
+            call.new_after = page_state(newpage)
+
+    @hookimpl(wrapper=True)
+    def putback_page(self, page: Page) -> Generator[None, object, object]:
+        """Record the call."""
+        return (yield from self._record(Call("putback_page", 0, page_state(page)), page))
+
+    def _record(self, call: Call, page: Page) -> Generator[None, object, object]:
+        self.running.append(call)
+        try:
+            call.answer = yield
+        except BaseException:
+            self.interrupted = call.hook
+            call.raised = True
+            raise
+        finally:
+            self.running.remove(call)
+            call.note_after(page)
+            self.calls.append(call)
+        return call.answer
+
+
+@define
+class Answers:
+    """Answers a hook instead of the driver: each value of the queue once, then the driver again.
+
+    None in the queue lets the driver answer that call.
+    """
+
+    probe: Probe
+    isolate: deque[bool | None] = field(factory=deque)
+    migrate: deque[int | None] = field(factory=deque)
+
+    def refuse(self, times: int) -> None:
+        """Answer the next isolate_page calls with False."""
+        self.isolate.extend([False] * times)
+
+    def fail(self, answers: Iterable[int | None]) -> None:
+        """Answer the next migratepage calls with these numbers."""
+        self.migrate.extend(answers)
+
+    @hookimpl(tryfirst=True)
+    def isolate_page(self, page: Page, mode: IsolateMode) -> bool | None:
+        """The next answer, if there is one."""
+        return self._take(self.isolate)
+
+    @hookimpl(tryfirst=True)
+    def migratepage(
+        self, mapping: AddressSpace, newpage: Page, oldpage: Page, mode: MigrateMode
+    ) -> int | None:
+        """The next answer, if there is one."""
+        return self._take(self.migrate)
+
+    def _take(self, queue: deque[_T]) -> _T | None:
+        answer = queue.popleft() if queue else None
+        if answer is not None:
+            self.probe.running[-1].injected = True
+        return answer

@@ -1,0 +1,177 @@
+"""The result of judging a driver: one object, from which every format is made."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import field, frozen
+from cattrs import Converter, transform_error
+
+from movable.conformance.outcome import Outcome
+from movable.errors import ConfigError
+
+__all__ = [
+    "SCHEMA",
+    "SCHEMA_SEVERAL",
+    "CheckResult",
+    "LevelCount",
+    "Report",
+    "several_to_dict",
+    "write_reports",
+]
+
+SCHEMA = "movable.report/1"
+SCHEMA_SEVERAL = "movable.reports/1"
+
+LEVEL_NAMES = {"L1": "contract", "L2": "faults", "L3": "races", "L4": "placement"}
+
+
+@frozen
+class CheckResult:
+    """How one check ended. ``clause`` is the broken clause if it failed, else the main one it tests.
+
+    ``seconds`` is wall time. ``message`` is empty for a plain pass; it may hold several lines.
+    ``repeat`` is a command that runs this check alone.
+    """
+
+    id: str
+    clause: str
+    level: str
+    outcome: Outcome
+    seconds: float = 0.0
+    message: str = ""
+    repeat: str = ""
+
+
+@frozen
+class LevelCount:
+    """How many checks of a level ended how. ``run`` counts passed, failed, xfailed and xpassed ones."""
+
+    run: int = 0
+    passed: int = 0
+    failed: int = 0
+    xfailed: int = 0
+    xpassed: int = 0
+    not_claimed: int = 0
+    blocked: int = 0
+    not_run: int = 0
+
+    @classmethod
+    def of(cls, results: Iterable[CheckResult]) -> "LevelCount":
+        """Count results."""
+        ends = [result.outcome for result in results]
+        return cls(
+            run=sum(end.ran for end in ends),
+            passed=ends.count(Outcome.PASS),
+            failed=ends.count(Outcome.FAIL),
+            xfailed=ends.count(Outcome.XFAIL),
+            xpassed=ends.count(Outcome.XPASS),
+            not_claimed=ends.count(Outcome.NOT_CLAIMED),
+            blocked=ends.count(Outcome.BLOCKED),
+            not_run=ends.count(Outcome.NOT_RUN),
+        )
+
+    def summary(self, level: str) -> str:
+        """The line with the denominator: ``L1 contract: 68/68 run passed, 4 not claimed``."""
+        text = f"{level} {LEVEL_NAMES.get(level, '')}".rstrip() + f": {self.passed}/{self.run} run passed"
+        others = {
+            "failed": self.failed,
+            "failed as expected": self.xfailed,
+            "passed against expectation": self.xpassed,
+            "blocked": self.blocked,
+            "not claimed": self.not_claimed,
+            "not run": self.not_run,
+        }
+        return ", ".join([text, *(f"{count} {name}" for name, count in others.items() if count)])
+
+
+@frozen
+class Report:
+    """The judgement of one driver. ``contract`` is name/version; ``verdict`` is ``pass`` or ``fail``.
+
+    A report in which no check was run has failed.
+    """
+
+    driver: str
+    contract: str
+    verdict: str
+    levels: Mapping[str, LevelCount]
+    checks: tuple[CheckResult, ...] = field(repr=False)
+
+    @classmethod
+    def of(cls, driver: str, contract: str, checks: Iterable[CheckResult]) -> "Report":
+        """Count, and pass the verdict: something ran, nothing failed or passed against expectation."""
+        results = tuple(checks)
+        levels = {
+            level: LevelCount.of(one for one in results if one.level == level)
+            for level in sorted({one.level for one in results})
+        }
+        bad = sum(count.failed + count.xpassed for count in levels.values())
+        run = sum(count.run for count in levels.values())
+        return cls(driver, contract, "pass" if run and not bad else "fail", levels, results)
+
+    @property
+    def passed(self) -> bool:
+        """True if the verdict is ``pass``."""
+        return self.verdict == "pass"
+
+    def of_outcome(self, *outcomes: Outcome) -> tuple[CheckResult, ...]:
+        """Results that ended in one of these ways, in the order run."""
+        return tuple(result for result in self.checks if result.outcome in outcomes)
+
+    def check(self, check_id: str) -> CheckResult:
+        """The result of one check.
+
+        Raises:
+            KeyError: the report has no such check.
+        """
+        for result in self.checks:
+            if result.id == check_id:
+                return result
+        raise KeyError(check_id)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain data, schema ``movable.report/1``."""
+        return {"schema": SCHEMA, **_CONVERTER.unstructure(self)}
+
+    def to_json(self) -> str:
+        """The report as JSON text."""
+        return json.dumps(self.to_dict(), indent=2) + "\n"
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Report":
+        """Read plain data of schema ``movable.report/1``.
+
+        Raises:
+            ConfigError: the data has another schema or lacks a field; the message names it.
+        """
+        if data.get("schema") != SCHEMA:
+            raise ConfigError(f"schema: {data.get('schema')!r} is not {SCHEMA!r}")
+        try:
+            return _CONVERTER.structure({k: v for k, v in data.items() if k != "schema"}, cls)
+        except Exception as error:
+            raise ConfigError(f"report: {'; '.join(transform_error(error))}") from error
+
+
+def several_to_dict(reports: Iterable[Report]) -> dict[str, Any]:
+    """Several reports in one object, schema ``movable.reports/1``: verdict over all, and ``reports``."""
+    every = tuple(reports)
+    verdict = "pass" if every and all(report.passed for report in every) else "fail"
+    return {"schema": SCHEMA_SEVERAL, "verdict": verdict, "reports": [report.to_dict() for report in every]}
+
+
+def write_reports(path: Path, reports: Sequence[Report]) -> None:
+    """Write a JSON file: one report as ``movable.report/1``, any other number as ``movable.reports/1``.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    data = reports[0].to_dict() if len(reports) == 1 else several_to_dict(reports)
+    try:
+        path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"json: cannot write {path}: {error.strerror}") from error
+
+
+_CONVERTER = Converter(forbid_extra_keys=True)

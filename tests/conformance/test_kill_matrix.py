@@ -1,0 +1,112 @@
+"""The suite's own test: every wrong driver is found by the check made for its mistake, no correct one is."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from mutants.cells import Cells
+from mutants.halves import Halves
+from mutants.mutation import Mutation, all_mutants
+
+from movable import DriverSpec, check
+from movable.conformance import Outcome, Report, all_checks
+
+MUTANTS = all_mutants()
+
+# What only the core can see: a lock not held, a list link, a second clear, a page freed on a list.
+SEEN_BY_THE_CORE_ALONE = {
+    "ClearsUnlocked",
+    "DropsIsolatedMarked",
+    "IsolateKeepsItsList",
+    "MarksUnlocked",
+    "MigrateClearsTwice",
+    "MigratePutsTwice",
+    "UnlinksThenRefuses",
+}
+
+
+def _limit(mutant: Mutation) -> float:
+    """Seconds for one check: few where the mistake is to wait for ever."""
+    return 0.3 if mutant.clause == "LIVE-1" else 10.0
+
+
+def _killed(mutant: Mutation, report: Report) -> bool:
+    """True if the check made for the mistake found it and names the clause."""
+    result = report.check(mutant.check)
+    if mutant.advisory:
+        return result.outcome is Outcome.PASS and "note" in result.message and report.passed
+    return result.outcome is Outcome.FAIL and result.clause == mutant.clause
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_the_check_made_for_a_mistake_finds_it(mutant: Mutation) -> None:
+    """Run alone, the check made for the mistake fails, and names clause and rule."""
+    report = check(mutant.driver, select=mutant.check, limit=_limit(mutant))
+    result = report.check(mutant.check)
+    assert _killed(mutant, report), f"{result.outcome}, {result.clause}\n{result.message}"
+    if not mutant.advisory:
+        assert f"clause  {mutant.clause}:" in result.message
+    if mutant.rule:
+        assert f"rule    {mutant.rule}\n" in result.message
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_wrong_driver_fails_that_check_alone(mutant: Mutation) -> None:
+    """In a whole run one mistake is one failure: all other checks pass, or are blocked by it."""
+    report = check(mutant.driver, limit=_limit(mutant))
+    result = report.check(mutant.check)
+    assert _killed(mutant, report), f"{result.outcome}, {result.clause}\n{result.message}"
+    failed = [one.id for one in report.of_outcome(Outcome.FAIL)]
+    assert failed == ([] if mutant.advisory else [mutant.check])
+    assert {one.message for one in report.of_outcome(Outcome.BLOCKED)} <= {f"blocked by {mutant.check}"}
+
+
+@pytest.mark.parametrize("driver", [Cells, Halves], ids=["cells", "halves"])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_correct_driver_passes(driver: Callable[..., Any], seed: int) -> None:
+    """A correct driver passes whatever the seed, and not because nothing was run."""
+    report = check(driver, seed=seed)
+    assert report.passed, [result.message for result in report.of_outcome(Outcome.FAIL)]
+    assert report.levels["L1"].run >= 65
+    assert report.levels["L1"].blocked == report.levels["L1"].failed == 0
+
+
+def test_every_check_is_passed_by_a_correct_driver() -> None:
+    """No check is out of reach: one correct driver or the other passes it."""
+    passed = {one.id for driver in (Cells, Halves) for one in check(driver).of_outcome(Outcome.PASS)}
+    assert passed == {one.id for one in all_checks()}
+
+
+def test_a_correct_driver_passes_under_full_recounts() -> None:
+    """With a recount of the core's structures after every operation a correct driver still passes."""
+    assert check(Halves, debug=2, select="MIG,PUT,FREE,ISO").passed
+
+
+def test_every_check_can_fail() -> None:
+    """Each check, run alone, fails for some wrong driver or gives it advice: none is there for show."""
+    silent = {one.id for one in all_checks()} - {mutant.check for mutant in MUTANTS}
+    for mutant in MUTANTS:
+        if not silent:
+            break
+        report = check(mutant.driver, select=",".join(silent), limit=_limit(mutant))
+        failed = report.of_outcome(Outcome.FAIL)
+        silent -= {one.id for one in failed}
+    assert not silent
+
+
+def test_the_ledger_judges_without_the_core() -> None:
+    """With the core's own checks off, the suite's ledger alone finds all but what it cannot see."""
+    missed = {
+        mutant.name
+        for mutant in MUTANTS
+        if check(mutant.driver, select=mutant.check, limit=_limit(mutant), debug=0).passed
+        and not mutant.advisory
+    }
+    assert missed <= SEEN_BY_THE_CORE_ALONE
+
+
+def test_a_driver_behind_another_name_is_judged_alike() -> None:
+    """A DriverSpec and the class it wraps end in the same results."""
+    spec = DriverSpec("cells", Cells, lambda driver: driver, Cells.capabilities)
+    assert [one.outcome for one in check(spec).checks] == [one.outcome for one in check(Cells).checks]

@@ -1,0 +1,54 @@
+"""Drivers that say something wrong about themselves."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from movable import Capabilities
+from mutants.cells import Cells
+from mutants.mutation import wrong
+
+
+@wrong("CAP-CONTENTS", "CAP-1")
+class HidesItsContents(Cells):
+    """It keeps contents and claims that it does not."""
+
+    capabilities = Capabilities(contents=False, pin=True)
+
+
+@wrong("CAP-MAX-OBJECT", "CAP-1")
+class TakesSmallObjects(Cells):
+    """It takes objects of up to 4000 bytes and claims 4096."""
+
+    def store(self, data: bytes) -> int | None:
+        """Refuse large objects."""
+        return super().store(data) if len(data) <= 4000 else None
+
+
+@wrong("CAP-DROP-ISOLATED", "CAP-1")
+class CannotDropIsolated(Cells):
+    """It claims that it can drop isolated objects, and cannot."""
+
+    def drop(self, handle: int) -> bool:
+        """Refuse what is isolated."""
+        return not self.cells[handle].isolated and super().drop(handle)
+
+
+@wrong("PIN-HELD", "CAP-3")
+class PinsNothing(Cells):
+    """Its pin does nothing."""
+
+    @contextmanager
+    def pin(self, handle: int) -> Iterator[None]:
+        """Do nothing."""
+        yield
+
+
+@wrong("PIN-RELEASED", "CAP-3")
+class PinsForEver(Cells):
+    """It forgets to take a pin away."""
+
+    @contextmanager
+    def pin(self, handle: int) -> Iterator[None]:
+        """Pin, and leave it at that."""
+        self.pins[handle] += 1
+        yield
