@@ -3,6 +3,8 @@
 Slow and plain. Tests run it beside the machine and compare every answer.
 """
 
+from collections import Counter
+
 from movable import MigrateType
 from movable.vm import MAX_ORDER
 
@@ -18,16 +20,17 @@ FALLBACKS = {
 
 
 class Buddies:
-    """A zone that has just booted: all of `[start, end)` is free and every block MOVABLE."""
+    """A zone `[start, end)` with all blocks MOVABLE, and all free as after boot unless `booted` is false."""
 
-    def __init__(self, start: int, end: int) -> None:
+    def __init__(self, start: int, end: int, *, booted: bool = True) -> None:
         self.start, self.end = start, end
         self.types = dict.fromkeys(range(start // BLOCK, (end - 1) // BLOCK + 1), MigrateType.MOVABLE)
         self.lists: dict[tuple[int, MigrateType], list[int]] = {
             (order, kind): [] for order in range(MAX_ORDER) for kind in MigrateType
         }
         self.heads: dict[int, tuple[int, MigrateType]] = {}
-        pfn = start
+        self.pages: Counter[MigrateType] = Counter()
+        pfn = start if booted else end
         while pfn < end:
             order = next(
                 order
@@ -44,11 +47,13 @@ class Buddies:
         pfns = self.lists[order, kind]
         pfns.insert(len(pfns) if tail else 0, pfn)
         self.heads[pfn] = order, kind
+        self.pages[kind] += 1 << order
 
     def unlink(self, pfn: int) -> tuple[int, MigrateType]:
         """Take a free block off its list."""
         order, kind = self.heads.pop(pfn)
         self.lists[order, kind].remove(pfn)
+        self.pages[kind] -= 1 << order
         return order, kind
 
     def is_free(self, pfn: int, order: int) -> bool:
@@ -61,11 +66,11 @@ class Buddies:
 
     def free_pages(self) -> int:
         """NR_FREE_PAGES: without ISOLATE lists."""
-        return sum(1 << order for order, kind in self.heads.values() if kind is not MigrateType.ISOLATE)
+        return self.pages.total() - self.pages[MigrateType.ISOLATE]
 
     def cma_pages(self) -> int:
         """NR_FREE_CMA_PAGES."""
-        return sum(1 << order for order, kind in self.heads.values() if kind is MigrateType.CMA)
+        return self.pages[MigrateType.CMA]
 
     def type_of(self, pfn: int) -> MigrateType:
         """The type of the frame's pageblock."""
@@ -89,7 +94,7 @@ class Buddies:
             pfn &= buddy
             order += 1
         tail = False
-        if order <= LARGEST - 3:
+        if order <= LARGEST - 2:
             merged = pfn & ~(1 << order)
             tail = self.is_free(merged ^ (2 << order), order + 1)
         self.link(pfn, order, kind, tail=tail)
@@ -156,7 +161,7 @@ class Buddies:
             usable.add(MigrateType.CMA)
         else:
             free -= self.cma_pages()
-        return free > 0 and (order == 0 or any(at >= order and kind in usable for at, kind in self.heads.values()))
+        return free > 0 and any(self.lists[at, kind] for at in range(order, MAX_ORDER) for kind in usable)
 
     def alloc(self, order: int, wanted: MigrateType) -> int | None:
         """A request that no zone but this one can serve."""

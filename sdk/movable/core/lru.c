@@ -21,6 +21,8 @@ static void add_page_to_lru(struct vm *vm, struct page *page)
 	struct pglist_data *node = node_of(vm, page);
 	enum lru_list list = page_lru(page);
 
+	/* A driver that linked a page which it did not mark as its own has been reported. */
+	unlink_page(vm, page);
 	set_page_flag(page, PG_lru);
 	list_add(&page->lru, &node->lru[list]);
 	node->stat[NR_INACTIVE_ANON + list]++;

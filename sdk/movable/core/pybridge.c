@@ -48,7 +48,10 @@ static PyObject *call(struct vm *vm, void *function, PyObject *a, PyObject *b, P
 	PyObject *answer;
 
 	vm->top = NULL;
+	/* It may unregister itself. */
+	Py_INCREF(function);
 	answer = PyObject_CallFunctionObjArgs(function, a, b, c, d, NULL);
+	Py_DECREF(function);
 	vm->top = top;
 	if (unlikely(vm->dead)) {
 		Py_XDECREF(answer);

@@ -45,14 +45,18 @@ class AddressSpace:
         return f"<AddressSpace {self.name!r}>"
 
     def _register(self, plugin: object) -> None:
+        if self._plugins.is_registered(plugin):
+            raise DriverError(f"driver {self.name!r}: {plugin!r} is registered already")
         try:
             self._plugins.register(plugin)
             self._plugins.check_pending()
         except (pluggy.PluginValidationError, ValueError) as error:
+            if self._plugins.is_registered(plugin):
+                self._plugins.unregister(plugin)
             raise DriverError(f"driver {self.name!r}: {error}") from error
 
     def _check_complete(self) -> None:
-        missing = [hook for hook in HOOKS if not self._implementations(hook)]
+        missing = [hook for hook in HOOKS if all(_is_wrapper(each) for each in self._implementations(hook))]
         if missing:
             raise DriverError(
                 f"driver {self.name!r} ({type(self.driver).__name__}) implements no {', '.join(missing)}; "
@@ -91,6 +95,8 @@ class AddressSpace:
         """Take an observer out again."""
         if plugin is self.driver:
             raise DriverError(f"driver {self.name!r} is no observer: close its mapping instead")
+        if not self._plugins.is_registered(plugin):
+            raise DriverError(f"driver {self.name!r}: {plugin!r} is no observer of it")
         self._plugins.unregister(plugin)
         self._resolve()
 
@@ -126,3 +132,7 @@ class AddressSpace:
         self.vm.remove_mapping(self)
         if lib.mv_mapping_close(self._machine.c, self.pointer) == BROKEN:
             self._machine.fail()
+
+
+def _is_wrapper(implementation: Any) -> bool:
+    return bool(implementation.wrapper or implementation.hookwrapper)

@@ -59,7 +59,8 @@ class _Targets:
         if (
             target is page
             or target.refcount != 1
-            or target.locked
+            or target.flags
+            or target.order
             or target.on_list
             or target.has_movable_tag
         ):
