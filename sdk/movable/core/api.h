@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The entry points of movable.cdef.h, where Python enters the core.
+ * How an entry point guards itself.
  *
  * A call that may run a driver's code, or hit a violation, stands between API_BEGIN and API_END
  * (violation.h). Calls without them only read, or happen before the machine runs.
@@ -10,8 +10,8 @@
 
 #include <limits.h>
 
-#include "boot.h"
 #include "compaction.h"
+#include "entry_points.h"
 #include "violation.h"
 
 #define BROKEN LONG_MIN
@@ -31,174 +31,5 @@
 		long value_ = (value);                                                                       \
 		return vm_leave(vm, &entry_) ? BROKEN : value_;                                              \
 	} while (0)
-
-struct mv_settings {
-	unsigned int debug;
-	bool poison;
-	int extfrag_threshold;
-	bool compact_unevictable_allowed;
-};
-
-struct mv_python {
-	void *page_factory;
-	void *violation_class;
-	void *modes[19];
-};
-
-struct mv_rule {
-	const char *id, *sentence, *source;
-	int kind;
-};
-
-struct mv_report {
-	int rule, cpu;
-	long pfn;
-	const char *where, *expected, *seen;
-	void *mapping;
-};
-
-/* Indices of mv_read() and mv_write(). */
-enum mv_field {
-	MV_FLAGS,
-	MV_REFCOUNT,
-	MV_MAPCOUNT,
-	MV_PRIVATE,
-	MV_INDEX,
-	MV_LOCK_CPU,
-	MV_LIST,
-	MV_ORDER,
-	MV_NID,
-	MV_ZONE,
-	MV_MAPPING_BITS,
-	MV_SET_FLAGS,
-	MV_CLEAR_FLAGS,
-};
-
-struct mv_target {
-	void *get, *put; /* Python functions; get NULL: pages of node nid */
-	int nid;
-};
-
-/* What became of one page of a migration list: its new node, or -errno. */
-struct mv_outcome {
-	unsigned long pfn;
-	int status;
-	bool known;
-};
-
-struct mv_migration {
-	unsigned long succeeded, failed;
-};
-
-struct mv_run {
-	int zone, order, mode, result;
-	unsigned int gfp, alloc_flags;
-	int classzone_idx;
-	bool ignore_skip_hint, ignore_block_suitable, direct_compaction, whole_zone;
-	unsigned long migrate_pfn, free_pfn, migrate_scanned, free_scanned, isolated, migrated, failed;
-};
-
-struct mv_compact_state {
-	unsigned long cached_migrate_pfn[2], cached_free_pfn;
-	unsigned int considered, defer_shift;
-	int order_failed;
-	bool blockskip_flush;
-};
-
-struct mv_zone {
-	int nid, type;
-	unsigned long start_pfn, spanned, present, managed, watermark[NR_WMARK], nr_free[MAX_ORDER];
-	long free_pages;
-	bool contiguous;
-};
-
-/* api_machine.c */
-struct vm *mv_create(const struct boot_config *config);
-void mv_destroy(struct vm *vm);
-void mv_configure(struct vm *vm, const struct mv_settings *settings);
-void mv_set_python(struct vm *vm, const struct mv_python *python);
-void mv_set_wait_hook(struct vm *vm, void *hook);
-void mv_set_oom_notifier(struct vm *vm, void *notifier);
-int mv_nr_rules(void);
-void mv_rule(int index, struct mv_rule *rule);
-bool mv_dead(struct vm *vm);
-unsigned int mv_depth(struct vm *vm);
-bool mv_was_busy(void);
-unsigned int mv_report_from(struct vm *vm);
-unsigned int mv_nr_violations(struct vm *vm);
-bool mv_report(struct vm *vm, unsigned int index, struct mv_report *report);
-void mv_fatal_report(struct vm *vm, struct mv_report *report);
-void mv_exceptions(struct vm *vm, void *list);
-void mv_clear_errors(struct vm *vm);
-long mv_raise(struct vm *vm, int rule, long pfn, const char *where, const char *expected, const char *seen);
-long mv_recount(struct vm *vm);
-int mv_cpu(struct vm *vm);
-void mv_set_cpu(struct vm *vm, int cpu);
-unsigned int mv_task_flags(struct vm *vm);
-void mv_zone(struct vm *vm, int zone, struct mv_zone *info);
-unsigned long mv_free_count(struct vm *vm, int zone, unsigned int order, int type);
-int mv_nr_counters(void);
-int mv_first_event(void);
-const char *mv_counter_name(int index);
-void mv_counters(struct vm *vm, long *values);
-long mv_count_event(struct vm *vm, int index, long n);
-
-/* api_page.c */
-long mv_prepare_page(struct vm *vm, unsigned long pfn);
-long mv_read(struct vm *vm, unsigned long pfn, int field);
-long mv_write(struct vm *vm, unsigned long pfn, int field, unsigned long value);
-void *mv_page_owner(struct vm *vm, unsigned long pfn);
-long mv_get_page(struct vm *vm, unsigned long pfn);
-long mv_put_page(struct vm *vm, unsigned long pfn);
-long mv_lock_page(struct vm *vm, unsigned long pfn);
-long mv_trylock_page(struct vm *vm, unsigned long pfn);
-long mv_unlock_page(struct vm *vm, unsigned long pfn);
-long mv_page_movable(struct vm *vm, unsigned long pfn);
-long mv_set_movable(struct vm *vm, unsigned long pfn, struct address_space *mapping);
-long mv_clear_movable(struct vm *vm, unsigned long pfn);
-long mv_copy_page(struct vm *vm, unsigned long to, unsigned long from);
-long mv_discard(struct vm *vm, unsigned long pfn);
-long mv_replace_page(struct vm *vm, struct address_space *mapping, unsigned long newpage, unsigned long oldpage);
-long mv_alloc_pages(struct vm *vm, int nid, unsigned int gfp, unsigned int order);
-long mv_free_pages(struct vm *vm, unsigned long pfn, unsigned int order);
-long mv_adjust_managed(struct vm *vm, unsigned long pfn, long delta);
-long mv_pageblock_migratetype(struct vm *vm, unsigned long pfn);
-long mv_set_pageblock_migratetype(struct vm *vm, unsigned long pfn, int type);
-long mv_pageblock_skip(struct vm *vm, unsigned long pfn);
-
-/* api_bench.c */
-void mv_bench_copy(struct vm *vm, const unsigned long *pairs, unsigned long nr);
-unsigned long mv_bench_touch(struct vm *vm, unsigned long start, unsigned long end);
-void mv_bench_prefault(struct vm *vm);
-long mv_bench_populate(struct vm *vm, struct address_space *mapping, unsigned int keep_percent, unsigned long seed);
-
-/* api_migrate.c */
-struct address_space *mv_mapping_create(struct vm *vm, void *owner);
-struct address_space *mv_mapping_create_native(struct vm *vm, void *owner);
-void mv_mapping_set_hooks(struct address_space *mapping, void *isolate, void *migrate, void *putback);
-long mv_mapping_pages(struct vm *vm, struct address_space *mapping, unsigned long *pfns, unsigned long room);
-long mv_mapping_close(struct vm *vm, struct address_space *mapping);
-void mv_mapping_free(struct address_space *mapping);
-struct page_list *mv_list_create(struct vm *vm);
-void mv_list_destroy(struct vm *vm, struct page_list *list);
-long mv_list_add(struct vm *vm, struct page_list *list, unsigned long pfn, bool tail);
-long mv_list_del(struct vm *vm, struct page_list *list, unsigned long pfn);
-long mv_list_isolate(struct vm *vm, struct page_list *list, unsigned long pfn, unsigned int mode);
-unsigned long mv_list_len(struct vm *vm, struct page_list *list);
-bool mv_list_has(struct vm *vm, struct page_list *list, unsigned long pfn);
-bool mv_list_isolated(struct vm *vm, struct page_list *list);
-long mv_list_next(struct vm *vm, struct page_list *list, long pfn);
-long mv_isolate(struct vm *vm, unsigned long pfn, unsigned int mode);
-long mv_putback(struct vm *vm, struct page_list *list);
-long mv_migrate(struct vm *vm, struct page_list *list, struct mv_target *target, int mode, int reason,
-		struct mv_outcome *outcomes, unsigned long nr_outcomes, struct mv_migration *migration);
-long mv_lru_add_drain_all(struct vm *vm);
-long mv_compact_zone(struct vm *vm, struct mv_run *run);
-long mv_compact_node(struct vm *vm, int nid, struct mv_run *runs);
-long mv_try_to_compact_pages(struct vm *vm, int nid, unsigned int order, unsigned int gfp, int priority);
-long mv_compaction_suitable(struct vm *vm, int zone, int order, unsigned int alloc_flags, int classzone_idx);
-int mv_fragmentation_index(struct vm *vm, int zone, unsigned int order);
-void mv_compact_state(struct vm *vm, int zone, struct mv_compact_state *state);
-long mv_reset_isolation_suitable(struct vm *vm, int zone);
 
 #endif

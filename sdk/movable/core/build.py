@@ -1,13 +1,27 @@
 """Builds the C core as the extension module ``movable._core`` (cffi, API mode, stable ABI)."""
 
+import re
 from pathlib import Path
 
 import cffi
 
 HERE = Path("sdk/movable/core")
 
+# What the entry points need of other headers.
+PREAMBLE = """
+#define BROKEN ...
+#define NR_WMARK 3
+#define MAX_NR_ZONES 4
+"""
+
+
+def declarations(header: str) -> str:
+    """The header's text as cffi wants it: without the lines of the preprocessor."""
+    return re.sub(r"(?m)^#.*$", "", (HERE / header).read_text())
+
+
 ffi = cffi.FFI()
-ffi.cdef((HERE / "movable.cdef.h").read_text())
+ffi.cdef(PREAMBLE + declarations("boot.h") + declarations("entry_points.h"))
 ffi.set_source(
     "movable._core",
     '#include "api.h"',

@@ -182,6 +182,9 @@ int call_migratepage(struct vm *vm, struct page *newpage, struct page *page, enu
 		else
 			check_not_migrated(vm, rc, &old_before, &new_before, newpage, page);
 	}
+	/* It has been reported: the assertions that follow are about the VM. */
+	if (vm->debug)
+		set_page_flag(page, PG_isolated);
 	end_callback(vm, outer);
 	return rc;
 }

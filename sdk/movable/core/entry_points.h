@@ -1,37 +1,19 @@
-/* What Python sees of the core. Text for cffi, not included by any C file.
+/* SPDX-License-Identifier: MIT
  *
- * Calls that return `long` answer BROKEN if there is something to raise: see machine.py.
- * Pages are named by pfn. PyObject pointers are passed as void *, borrowed.
+ * The entry points of the core: what Python sees. C includes this file, and build.py hands its text,
+ * without the preprocessor's lines, to cffi.
+ *
+ * Pages are named by pfn. PyObject pointers are passed as void *, borrowed. Calls that return `long`
+ * answer BROKEN if there is something to raise (machine.py).
  */
+#ifndef MOVABLE_ENTRY_POINTS_H
+#define MOVABLE_ENTRY_POINTS_H
 
-#define BROKEN ...
+#include "boot.h"
 
 struct vm;
 struct address_space;
 struct page_list;
-
-struct boot_zone {
-	int nid, type;
-	unsigned long start_pfn, spanned;
-	unsigned long watermark[3];
-	unsigned long lowmem_reserve[4];
-};
-
-struct boot_range {
-	unsigned int zone;
-	unsigned long start, pages;
-	bool hole;
-};
-
-struct boot_config {
-	unsigned int nr_nodes, nr_zones, nr_ranges, nr_cpus;
-	unsigned long end_pfn;
-	const struct boot_zone *zones;
-	const struct boot_range *ranges;
-	const int *node_order;
-	const int *cpu_node;
-	void *arena;
-};
 
 struct mv_settings {
 	unsigned int debug;
@@ -53,14 +35,19 @@ void mv_set_python(struct vm *vm, const struct mv_python *python);
 void mv_set_wait_hook(struct vm *vm, void *hook);
 void mv_set_oom_notifier(struct vm *vm, void *notifier);
 
-/* Errors */
-struct mv_rule { const char *id, *sentence, *source; int kind; };
+/* Errors: api_machine.c */
+struct mv_rule {
+	const char *id, *sentence, *source;
+	int kind;
+};
+
 struct mv_report {
 	int rule, cpu;
 	long pfn;
 	const char *where, *expected, *seen;
 	void *mapping;
 };
+
 int mv_nr_rules(void);
 void mv_rule(int index, struct mv_rule *rule);
 bool mv_dead(struct vm *vm);
@@ -80,9 +67,23 @@ int mv_cpu(struct vm *vm);
 void mv_set_cpu(struct vm *vm, int cpu);
 unsigned int mv_task_flags(struct vm *vm);
 
-/* Pages */
-enum mv_field { MV_FLAGS, MV_REFCOUNT, MV_MAPCOUNT, MV_PRIVATE, MV_INDEX, MV_LOCK_CPU, MV_LIST, MV_ORDER, MV_NID, MV_ZONE,
-	MV_MAPPING_BITS, MV_SET_FLAGS, MV_CLEAR_FLAGS, ... };
+/* Pages: api_page.c */
+enum mv_field {
+	MV_FLAGS,
+	MV_REFCOUNT,
+	MV_MAPCOUNT,
+	MV_PRIVATE,
+	MV_INDEX,
+	MV_LOCK_CPU,
+	MV_LIST,
+	MV_ORDER,
+	MV_NID,
+	MV_ZONE,
+	MV_MAPPING_BITS,
+	MV_SET_FLAGS,
+	MV_CLEAR_FLAGS,
+};
+
 long mv_prepare_page(struct vm *vm, unsigned long pfn);
 long mv_read(struct vm *vm, unsigned long pfn, int field);
 long mv_write(struct vm *vm, unsigned long pfn, int field, unsigned long value);
@@ -107,7 +108,7 @@ long mv_pageblock_migratetype(struct vm *vm, unsigned long pfn);
 long mv_set_pageblock_migratetype(struct vm *vm, unsigned long pfn, int type);
 long mv_pageblock_skip(struct vm *vm, unsigned long pfn);
 
-/* Mappings */
+/* Mappings: api_migrate.c */
 struct address_space *mv_mapping_create(struct vm *vm, void *owner);
 struct address_space *mv_mapping_create_native(struct vm *vm, void *owner);
 void mv_mapping_set_hooks(struct address_space *mapping, void *isolate, void *migrate, void *putback);
@@ -127,9 +128,22 @@ bool mv_list_isolated(struct vm *vm, struct page_list *list);
 long mv_list_next(struct vm *vm, struct page_list *list, long pfn);
 
 /* Migration */
-struct mv_target { void *get, *put; int nid; };
-struct mv_outcome { unsigned long pfn; int status; bool known; };
-struct mv_migration { unsigned long succeeded, failed; };
+struct mv_target {
+	void *get, *put; /* Python functions; get NULL: pages of node nid */
+	int nid;
+};
+
+/* What became of one page of a migration list: its new node, or -errno. */
+struct mv_outcome {
+	unsigned long pfn;
+	int status;
+	bool known;
+};
+
+struct mv_migration {
+	unsigned long succeeded, failed;
+};
+
 long mv_isolate(struct vm *vm, unsigned long pfn, unsigned int mode);
 long mv_putback(struct vm *vm, struct page_list *list);
 long mv_migrate(struct vm *vm, struct page_list *list, struct mv_target *target, int mode, int reason,
@@ -144,12 +158,14 @@ struct mv_run {
 	bool ignore_skip_hint, ignore_block_suitable, direct_compaction, whole_zone;
 	unsigned long migrate_pfn, free_pfn, migrate_scanned, free_scanned, isolated, migrated, failed;
 };
+
 struct mv_compact_state {
 	unsigned long cached_migrate_pfn[2], cached_free_pfn;
 	unsigned int considered, defer_shift;
 	int order_failed;
 	bool blockskip_flush;
 };
+
 long mv_compact_zone(struct vm *vm, struct mv_run *run);
 long mv_compact_node(struct vm *vm, int nid, struct mv_run *runs);
 long mv_try_to_compact_pages(struct vm *vm, int nid, unsigned int order, unsigned int gfp, int priority);
@@ -158,13 +174,14 @@ int mv_fragmentation_index(struct vm *vm, int zone, unsigned int order);
 void mv_compact_state(struct vm *vm, int zone, struct mv_compact_state *state);
 long mv_reset_isolation_suitable(struct vm *vm, int zone);
 
-/* Zones and counters */
+/* Zones and counters: api_machine.c */
 struct mv_zone {
 	int nid, type;
 	unsigned long start_pfn, spanned, present, managed, watermark[3], nr_free[11];
 	long free_pages;
 	bool contiguous;
 };
+
 void mv_zone(struct vm *vm, int zone, struct mv_zone *info);
 unsigned long mv_free_count(struct vm *vm, int zone, unsigned int order, int type);
 int mv_nr_counters(void);
@@ -173,8 +190,10 @@ const char *mv_counter_name(int index);
 void mv_counters(struct vm *vm, long *values);
 long mv_count_event(struct vm *vm, int index, long n);
 
-/* Measuring */
+/* Measuring: api_bench.c */
 void mv_bench_copy(struct vm *vm, const unsigned long *pairs, unsigned long nr);
 unsigned long mv_bench_touch(struct vm *vm, unsigned long start, unsigned long end);
 void mv_bench_prefault(struct vm *vm);
 long mv_bench_populate(struct vm *vm, struct address_space *mapping, unsigned int keep_percent, unsigned long seed);
+
+#endif
