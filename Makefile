@@ -43,7 +43,7 @@ layers: ## import-linter: a floor imports only from floors below it
 	$(PYTHON) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
 docstrings: ## interrogate: everything public has a docstring, tests too
-	$(PYTHON) -m interrogate sdk reference_drivers tests docs
+	$(PYTHON) -m interrogate conftest.py sdk reference_drivers tests docs
 
 docs: ## the documentation, warnings as errors
 	$(PYTHON) -m sphinx -W --keep-going -q -b html docs docs/_build/html
@@ -59,9 +59,11 @@ asan: ## the tests on a copy of the core with AddressSanitizer and UBSan
 	rm -rf $(ASAN)
 	CFLAGS="$(ASAN_CFLAGS)" LDFLAGS="$(SANITIZE)" $(PYTHON) setup.py -q build \
 		--build-base $(ASAN) --build-lib $(ASAN)/lib --build-temp $(ASAN)/temp
-	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so)" PYTHONPATH=$(ASAN)/lib \
-		ASAN_OPTIONS=detect_leaks=0:log_path=$(ASAN)/report UBSAN_OPTIONS=print_stacktrace=1:log_path=$(ASAN)/report \
-		$(PYTHON) -m pytest -n 2 -m "not slow" -q --timeout=600 || { cat $(ASAN)/report.* 2>/dev/null; exit 1; }
+	export LD_PRELOAD="$$($(CC) -print-file-name=libasan.so)" PYTHONPATH=$(ASAN)/lib \
+		ASAN_OPTIONS=detect_leaks=0:log_path=$(ASAN)/report \
+		UBSAN_OPTIONS=print_stacktrace=1:log_path=$(ASAN)/report; \
+	$(PYTHON) -c "import movable._core as core; assert core.__file__.startswith('$(ASAN)'), core" && \
+	$(PYTHON) -m pytest -n 2 -m "not slow" -q --timeout=600 || { cat $(ASAN)/report.* 2>/dev/null; exit 1; }
 
 bench: ## migration and scanning against plain copies
 	$(PYTHON) -c "import sys, movable.cli; sys.exit(movable.cli.main())" bench

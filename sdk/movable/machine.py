@@ -176,7 +176,7 @@ class Machine:
                 raise MovableError("more violations than the VM records; mend the first ones")
             raise DeadVM(dead)
         violation, cause = violations[0], exceptions[first]
-        if isinstance(cause, Violation):
+        if isinstance(cause, Violation) and violation.rule.id != "hook-raised":
             violation, cause = cause, cause.__cause__
         violation.more = tuple(violations[1:])
         raise violation from cause

@@ -8,7 +8,6 @@ from typing import Any, NoReturn
 import pytest
 from attrs import evolve
 from mutants.cells import Cells
-from mutants.halves import Halves
 from mutants.isolating import IsolateLoops
 from mutants.migrating import MigrateForgetsContents, MigrateForgetsToClear
 
@@ -76,7 +75,7 @@ def test_unselected_checks_are_not_run_and_block_nothing() -> None:
 
 def test_a_run_of_nothing_fails() -> None:
     """A verdict over no check at all is not a pass."""
-    report = check(Halves, select="PIN-*")
+    report = check("balloon", select="PIN-*")
     assert report.levels["L1"].run == 0
     assert report.levels["L1"].not_claimed == 2
     assert report.verdict == "fail"

@@ -1,6 +1,7 @@
 """A correct driver of another kind: two objects to a page, no use of page.lru, pages freed later.
 
-It refuses to isolate a page with a pinned object, and disposes of a page that was emptied while isolated when next asked.
+It refuses to isolate a page with a pinned object; a page that was emptied while isolated it frees when
+next asked.
 """
 
 from collections.abc import Iterator

@@ -190,8 +190,8 @@ class FillsIsolatedPages(Halves):
     def isolate_page(self, page: Page, mode: IsolateMode) -> Any:
         """Note the isolation, and nothing else."""
         record = self.records[page.pfn]
-        record.isolated = True
-        return record.slots != [None, None]
+        record.isolated = not record.pins and record.slots != [None, None]
+        return record.isolated
 
 
 @wrong("ISO-NOT-REUSED", "ISO-4")

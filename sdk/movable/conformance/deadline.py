@@ -22,6 +22,11 @@ class Deadline:
 
     expired: bool = False
 
+    def check(self) -> None:
+        """Raise DeadlineExpired if the time ran out."""
+        if self.expired:
+            raise DeadlineExpired("the time of this check is over")
+
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[Deadline]:

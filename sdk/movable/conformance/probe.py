@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from attrs import define, field
 
+from movable.conformance.deadline import Deadline
 from movable.conformance.state import PageState, page_state
 from movable.drivers import AddressSpace, hookimpl
 from movable.flags import IsolateMode, MigrateMode
@@ -47,9 +48,13 @@ class Move(Call):
 
 
 class Probe:
-    """Records callbacks in order, with the state of the pages before and after each."""
+    """Records callbacks in order, with the state of the pages before and after each.
 
-    def __init__(self) -> None:
+    Once the time of the check is over no further callback reaches the driver.
+    """
+
+    def __init__(self, clock: Deadline) -> None:
+        self.clock = clock
         self.calls: list[Call] = []
         self.running: list[Call] = []
         self.interrupted: str | None = None
@@ -84,6 +89,7 @@ class Probe:
         return (yield from self._record(Call("putback_page", 0, page_state(page)), page))
 
     def _record(self, call: Call, page: Page) -> Generator[None, object, object]:
+        self.clock.check()
         self.running.append(call)
         try:
             call.answer = yield

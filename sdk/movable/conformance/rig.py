@@ -211,10 +211,11 @@ class Rig(Subject):
 
     def dispose(self, *, ask_driver: bool = True) -> None:
         """Take the machine down; whatever fails now was judged elsewhere."""
-        with suppress(Exception):
-            for batch in self.batches:
-                self.putback(batch)
-            if ask_driver and not self.closed:
-                self.driver.close()
+        if not self.clock.expired:
+            with suppress(Exception):
+                for batch in self.batches:
+                    self.putback(batch)
+                if ask_driver and not self.closed:
+                    self.driver.close()
         with suppress(Exception):
             self.vm.close()

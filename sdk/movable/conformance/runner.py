@@ -100,7 +100,7 @@ class Runner:
         clock = Deadline()
         try:
             with deadline(self.limit) as clock:
-                rig = Rig(self.target.spec, f"{check.id} {self.seed}", owns=check.owns, debug=self.debug)
+                rig = self._rig(check, clock)
                 check.run(rig)
             end = _End(Outcome.PASS, "\n".join(f"note    {advice}" for advice in rig.advice))
         except NothingToJudge as reason:
@@ -115,6 +115,11 @@ class Runner:
         finally:
             self._dispose(rig)
         return self._failed(check, expired(self.limit, _running(rig))) if clock.expired else end
+
+    def _rig(self, check: Check, clock: Deadline) -> Rig:
+        return Rig(
+            self.target.spec, f"{check.id} {self.seed}", owns=check.owns, clock=clock, debug=self.debug
+        )
 
     def _failed(self, check: Check, finding: Finding) -> _End:
         return _End(Outcome.FAIL, finding.text(self.target.repeat(check.id)), finding)

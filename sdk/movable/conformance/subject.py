@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NoReturn, TypeVar
 
+from movable.conformance.deadline import Deadline
 from movable.conformance.ledger import Ledger
 from movable.conformance.outcome import CheckFailed, NothingToJudge
 from movable.conformance.probe import Answers, Probe
@@ -35,6 +36,7 @@ class Subject:
         seed: str,
         *,
         owns: Callable[[str], bool] = lambda _cause: False,
+        clock: Deadline | None = None,
         debug: int = 1,
         machine: str = "tiny",
     ) -> None:
@@ -44,7 +46,8 @@ class Subject:
         self.debug = debug
         self.vm = VM(machine, debug=debug)
         self.ledger = Ledger(Random(seed))
-        self.probe = Probe()
+        self.clock = clock or Deadline()
+        self.probe = Probe(self.clock)
         self.answers = Answers(self.probe)
         self.advice: list[str] = []
         self.closed = False
@@ -66,6 +69,7 @@ class Subject:
 
     def ask(self, what: str, function: Callable[..., _T], *args: object, clause: str = "CALL-4") -> _T:
         """Call the driver's own code; an exception of it is the driver's failure, named."""
+        self.clock.check()
         self.asked = what
         try:
             return function(*args)

@@ -288,6 +288,7 @@ long mv_compact_node(struct vm *vm, int nid, struct mv_run *runs)
 long mv_try_to_compact_pages(struct vm *vm, int nid, unsigned int order, unsigned int gfp, int priority)
 {
 	struct alloc_context ac;
+	unsigned int memalloc = vm->task_flags & PF_MEMALLOC;
 	unsigned int alloc_flags = WMARK_MIN | (gfp & __GFP_MOVABLE ? ALLOC_CMA : 0);
 	enum compact_result result;
 
@@ -295,7 +296,8 @@ long mv_try_to_compact_pages(struct vm *vm, int nid, unsigned int order, unsigne
 	prepare_alloc_context(vm, &ac, gfp, order, nid);
 	vm->task_flags |= PF_MEMALLOC;
 	result = try_to_compact_pages(vm, &ac, alloc_flags, (enum compact_priority)priority);
-	vm->task_flags &= ~(unsigned int)PF_MEMALLOC;
+	if (!memalloc)
+		vm->task_flags &= ~(unsigned int)PF_MEMALLOC;
 	API_END(vm, (long)result);
 }
 

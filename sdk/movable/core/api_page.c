@@ -179,6 +179,11 @@ long mv_alloc_pages(struct vm *vm, int nid, unsigned int gfp, unsigned int order
 
 	API_BEGIN(vm, true);
 	page = alloc_pages_node(vm, nid, gfp, order);
+	/* Whoever gets an exception does not learn of the page. */
+	if (page && entry_failed(vm, &entry_)) {
+		__free_pages(vm, page, order);
+		page = NULL;
+	}
 	API_END(vm, page ? (long)page_to_pfn(vm, page) : -1);
 }
 

@@ -63,6 +63,14 @@ void __free_one_page(struct vm *vm, struct page *page, struct zone *zone, unsign
 	unsigned long pfn = page_to_pfn(vm, page), buddy_pfn;
 	bool tail = false;
 
+	/* One of its pageblocks has got another type since it was allocated. */
+	if (order > pageblock_order && types_forbid_merge(vm, pfn, pfn + pageblock_nr_pages)) {
+		struct page *upper = page + pageblock_nr_pages;
+
+		__free_one_page(vm, page, zone, pageblock_order, type);
+		__free_one_page(vm, upper, zone, pageblock_order, get_pageblock_migratetype(vm, upper));
+		return;
+	}
 	if (!is_migrate_isolate(type))
 		mod_zone_freepage_state(zone, 1L << order, type);
 	for (; order < MAX_ORDER - 1; order++) {

@@ -3,6 +3,8 @@
 
 #include "pybridge.h"
 
+#include <limits.h>
+
 #include "violation.h"
 
 int py_take_gil(void)
@@ -156,20 +158,21 @@ static bool py_isolate_page(struct page *page, isolate_mode_t mode)
 /* The integer that migratepage answered; anything else is a violation and counts as -EIO. */
 static int migrate_answer(struct vm *vm, const struct page *page, PyObject *answer)
 {
+	int overflow;
 	long value;
 
 	if (unlikely(!PyLong_Check(answer) || PyBool_Check(answer))) {
 		bad_type(vm, page, "migratepage", "0 or a negative errno", answer);
 		return -EIO;
 	}
-	value = PyLong_AsLong(answer);
-	if (unlikely(value == -1 && PyErr_Occurred())) {
-		PyErr_Clear();
-		value = -4096;
+	value = PyLong_AsLongAndOverflow(answer, &overflow);
+	if (unlikely(overflow > 0 || value > INT_MAX)) {
+		violation(vm, VM_RULE_HOOK_POSITIVE, page, "migratepage", "0 or a negative errno", "more than %d", INT_MAX);
+		return -EIO;
 	}
-	if (unlikely(value < -4095 || value > INT16_MAX)) {
+	if (unlikely(overflow || value < -4095)) {
 		violation(vm, VM_RULE_HOOK_UNKNOWN_ERRNO, page, "migratepage", "an errno, -1 to -4095",
-			  "a number out of range");
+			  overflow ? "less than %ld" : "%ld", overflow ? LONG_MIN : value);
 		return -EIO;
 	}
 	return (int)value;

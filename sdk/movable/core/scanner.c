@@ -83,6 +83,18 @@ static void scan_failed(struct vm *vm, struct compact_control *cc, struct migrat
 	}
 }
 
+/* Whether the page lies inside a free block that starts before it. */
+static bool inside_free_block(const struct vm *vm, unsigned long pfn)
+{
+	for (unsigned int order = 1; order < MAX_ORDER; order++) {
+		const struct page *head = pfn_to_page(vm, round_down(pfn, 1UL << order));
+
+		if (PageBuddy(head) && page_order(head) >= order)
+			return true;
+	}
+	return false;
+}
+
 /* Looks at one page; true if it was isolated (4.2, checks 5 to 13). Moves scan->low over blocks. */
 static bool scan_page(struct vm *vm, struct compact_control *cc, struct migrate_scan *scan, isolate_mode_t mode)
 {
@@ -102,10 +114,10 @@ static bool scan_page(struct vm *vm, struct compact_control *cc, struct migrate_
 		return false;
 	}
 	/*
-	 * Inside a free block: the batch before ended here and its freed pages have merged with this one. A
-	 * kernel still has them on per-CPU lists, and this page heads a block of its own: no failure.
+	 * The batch before ended here and its freed pages have merged with this one. A kernel still has them on
+	 * per-CPU lists, and this page heads a block of its own: no failure.
 	 */
-	if (unlikely(!page->_refcount))
+	if (unlikely(!page->_refcount) && inside_free_block(vm, scan->low))
 		return false;
 	/* LRU pages would be taken here, under the LRU lock (4.2, checks 8 to 12). */
 	if (PageLRU(page) || !__PageMovable(page) || PageIsolated(page) || !isolate_movable_page(vm, page, mode)) {

@@ -127,6 +127,5 @@ bool vm_leave(struct vm *vm, struct entry *entry)
 	vm->report_from = entry->first_violation;
 	if (!vm->depth)
 		vm->owner = NULL;
-	return vm->dead || vm->nr_violations > entry->first_violation ||
-	       (vm->interrupt && !entry->was_interrupted);
+	return entry_failed(vm, entry);
 }

@@ -33,6 +33,12 @@ bool vm_enter(struct vm *vm, struct entry *entry, bool needs_gil);
 /* Whether this thread's last vm_enter() was refused because another thread was inside; asking resets it. */
 bool vm_was_busy(void);
 
+/* Whether the call has met something that Python will raise. */
+static inline bool entry_failed(const struct vm *vm, const struct entry *entry)
+{
+	return vm->dead || vm->nr_violations > entry->first_violation || (vm->interrupt && !entry->was_interrupted);
+}
+
 /* Ends the call; true if Python has something to raise. */
 bool vm_leave(struct vm *vm, struct entry *entry);
 

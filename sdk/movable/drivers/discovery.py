@@ -28,6 +28,8 @@ def _specs_of(entry_point: EntryPoint) -> list[DriverSpec]:
     if not plugins.hook.movable_drivers.get_hookimpls():
         raise DriverError("it implements no movable_drivers hook (mark it with @movable.hookimpl)")
     specs = [spec for specs in plugins.hook.movable_drivers() for spec in specs]
+    if not specs:
+        raise DriverError("its movable_drivers hook offers no driver")
     for spec in specs:
         if not isinstance(spec, DriverSpec):
             raise DriverError(f"movable_drivers returned {spec!r}, which is no DriverSpec")
@@ -41,9 +43,7 @@ def _discover() -> _Found:
         label = f"{entry_point.name} = {entry_point.value}"
         try:
             specs = _specs_of(entry_point)
-        except (
-            Exception
-        ) as error:  # a stranger's plugin may raise anything; it must not take the others along
+        except (Exception, SystemExit) as error:  # a stranger may do anything, but not take the others along
             found.broken[label] = f"{type(error).__name__}: {error}"
             continue
         for spec in specs:

@@ -60,9 +60,9 @@ class Capabilities:
     store() takes.
     """
 
-    contents: bool = True
-    pin: bool = False
-    drop_isolated: bool = True
+    contents: bool = field(default=True, validator=validators.instance_of(bool))
+    pin: bool = field(default=False, validator=validators.instance_of(bool))
+    drop_isolated: bool = field(default=True, validator=validators.instance_of(bool))
     max_object: int = field(default=4096, validator=[validators.instance_of(int), validators.ge(1)])
 
 
@@ -90,9 +90,9 @@ class DriverSpec:
     """
 
     name: str = field(validator=validators.matches_re(r"[A-Za-z0-9][A-Za-z0-9_.-]*"))
-    factory: "Callable[[VM], Any]"
-    workload: Callable[[Any], Workload]
-    capabilities: Capabilities = Capabilities()
+    factory: "Callable[[VM], Any]" = field(validator=validators.is_callable())
+    workload: Callable[[Any], Workload] = field(validator=validators.is_callable())
+    capabilities: Capabilities = field(default=Capabilities(), validator=validators.instance_of(Capabilities))
     options: Mapping[str, Any] = field(factory=dict, converter=_frozen_mapping)
     summary: str = ""
     expectations: Mapping[str, Expectation] = field(factory=dict, converter=_frozen_mapping)
