@@ -76,7 +76,7 @@ class Buddies:
         """The type of the frame's pageblock."""
         return self.types[pfn // BLOCK]
 
-    # Freeing (2.2)
+    # Freeing, section 2.2
 
     def may_merge(self, pfn: int, buddy: int, order: int) -> bool:
         """Step 3; a CMA block is kept apart too, as the kernel never places its edge inside an order-10 block."""

@@ -1,8 +1,10 @@
 """Frees that break a rule: what a page may not bring along, and frees that are no frees."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
+from allocator.machines import boot, exhaust, must, one_zone
 
 from movable import (
     GFP,
@@ -19,8 +21,6 @@ from movable import (
     hookimpl,
 )
 
-from .machines import boot, exhaust, must, one_zone
-
 
 @pytest.fixture
 def vm() -> VM:
@@ -34,7 +34,7 @@ CAUSES: dict[str, tuple[Callable[[Page], object], str]] = {
     "kmemcg": (lambda page: setattr(page, "page_type", PageType.KMEMCG), "a mapcount or page type left"),
 }
 CAUSES |= {
-    flag.name.lower(): (lambda page, flag=flag: page.set_flag(flag), "flags left")
+    repr(flag): (partial(Page.set_flag, flag=flag), "flags left")
     for flag in (
         PageFlag.PRIVATE,
         PageFlag.PRIVATE_2,
@@ -44,7 +44,6 @@ CAUSES |= {
         PageFlag.UNEVICTABLE,
         PageFlag.MLOCKED,
     )
-    if flag.name
 }
 
 

@@ -5,11 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from allocator.machines import BLOCK, MOVABLE, boot, exhaust, one_node, one_zone, trimmed
 
 from movable import VM, MovableError, PageFlag, PfnRange, ZoneConfig, preset
 from movable.config import PRESETS
-
-from .machines import BLOCK, MOVABLE, boot, exhaust, one_node, one_zone, trimmed
 
 BOOT_SERVER = """
 import re, sys
@@ -43,7 +42,9 @@ def test_every_block_is_movable() -> None:
 
 def test_memory_is_cut_at_natural_alignment() -> None:
     """An unaligned range becomes ever larger chunks up to its end (spec/compaction.md 14)."""
-    vm = boot(one_node(ZoneConfig("Normal", 0x1000, 2048, reserved=[PfnRange(0x1000, 1), PfnRange(0x17FC, 4)])))
+    vm = boot(
+        one_node(ZoneConfig("Normal", 0x1000, 2048, reserved=[PfnRange(0x1000, 1), PfnRange(0x17FC, 4)]))
+    )
     zone = vm.zones[0]
     assert zone.nr_free == [1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 0]
     assert [page.pfn for page in exhaust(vm, order=9)] == [0x1400, 0x1200]
@@ -115,7 +116,11 @@ def test_a_zone_with_a_missing_block_is_not_contiguous(hole: PfnRange, contiguou
 
 def shared() -> VM:
     """Three zones that meet in the middle of pageblocks."""
-    kinds = ZoneConfig("DMA32", 0x1000, 0x333), ZoneConfig("Normal", 0x1333, 0x3CE), ZoneConfig("Movable", 0x1701, 0xFF)
+    kinds = (
+        ZoneConfig("DMA32", 0x1000, 0x333),
+        ZoneConfig("Normal", 0x1333, 0x3CE),
+        ZoneConfig("Movable", 0x1701, 0xFF),
+    )
     return boot(one_node(*kinds))
 
 
@@ -157,5 +162,7 @@ def test_the_first_frame_of_all_can_be_memory() -> None:
 
 def test_the_server_costs_little_until_it_is_used(tmp_path: Path) -> None:
     """64 GiB of emulated memory boot with less than 200 MB of real memory: boot touches block heads only."""
-    answer = subprocess.run([sys.executable, "-c", BOOT_SERVER], cwd=tmp_path, capture_output=True, check=True)
+    answer = subprocess.run(
+        [sys.executable, "-c", BOOT_SERVER], cwd=tmp_path, capture_output=True, check=True
+    )
     assert int(answer.stdout) < 200_000

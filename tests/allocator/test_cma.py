@@ -1,10 +1,7 @@
 """CMA and ISOLATE pageblocks: who may allocate from them, and what is counted."""
 
 import pytest
-
-from movable import GFP, VM, AllocFlags, CompactResult, MigrateType
-
-from .machines import (
+from allocator.machines import (
     BLOCK,
     MOVABLE,
     RECLAIMABLE,
@@ -17,6 +14,8 @@ from .machines import (
     one_zone,
     take_all,
 )
+
+from movable import GFP, VM, AllocFlags, CompactResult, MigrateType
 
 A, B = START, START + BLOCK
 
@@ -117,7 +116,9 @@ def test_one_half_of_the_largest_block_can_change(migratetype: MigrateType, bloc
     assert vm.set_pageblock_migratetype(block, migratetype) == BLOCK
     assert vm.zones[0].free_counts(migratetype)[9:] == [1, 0]
     assert vm.zones[0].free_counts(MigrateType.MOVABLE)[9:] == [1, 0]
-    assert sorted(page.pfn for page in exhaust(vm, UNMOVABLE)) == list(range(A + B - block, A + B - block + BLOCK))
+    assert sorted(page.pfn for page in exhaust(vm, UNMOVABLE)) == list(
+        range(A + B - block, A + B - block + BLOCK)
+    )
 
 
 @pytest.mark.parametrize("last", [A, B])
@@ -131,3 +132,14 @@ def test_cma_pages_stay_counted_when_a_neighbour_is_freed(last: int) -> None:
         free(vm, *range(block, block + BLOCK))
     vm.recount()
     assert vm.vmstat()["nr_free_cma"] == BLOCK
+
+
+@pytest.mark.parametrize("block", [A, B])
+def test_a_block_in_use_can_change(block: int) -> None:
+    """An order-10 block whose half became CMA while it was in use is freed as two halves (2.1)."""
+    vm = boot(one_zone(1024))
+    page = must(vm.alloc_pages(10))
+    assert vm.set_pageblock_migratetype(block, MigrateType.CMA) == 0
+    vm.free_pages(page, 10)
+    assert vm.vmstat()["nr_free_cma"] == BLOCK
+    assert vm.zones[0].free_counts(MigrateType.CMA)[9] == 1

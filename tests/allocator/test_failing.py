@@ -3,10 +3,9 @@
 from collections.abc import Callable
 
 import pytest
+from allocator.machines import START, boot, exhaust, must, one_node, one_zone, take_all
 
 from movable import GFP, VM, MovableError, Watermarks, ZoneConfig
-
-from .machines import START, boot, exhaust, must, one_node, one_zone, take_all
 
 
 @pytest.mark.parametrize("gfp", [GFP.KERNEL, GFP.HIGHUSER_MOVABLE, GFP.ATOMIC, GFP.NOWAIT, GFP.TRANSHUGE])

@@ -1,10 +1,20 @@
 """Freeing: which buddies merge, and which end of the free list a block goes to."""
 
 import pytest
+from allocator.machines import (
+    MOVABLE,
+    START,
+    boot,
+    exhaust,
+    free,
+    must,
+    one_node,
+    one_zone,
+    take_all,
+    trimmed,
+)
 
-from movable import MigrateType, VM, Watermarks, ZoneConfig
-
-from .machines import MOVABLE, START, boot, exhaust, free, must, one_node, one_zone, take_all, trimmed
+from movable import VM, MigrateType, Watermarks, ZoneConfig
 
 
 @pytest.fixture

@@ -1,10 +1,9 @@
 """The reserve for high-order atomic requests."""
 
 import pytest
+from allocator.machines import BLOCK, MOVABLE, START, UNMOVABLE, boot, exhaust, free, must, one_zone, take_all
 
 from movable import GFP, VM, AllocFlags, CompactResult, MigrateType, Watermarks
-
-from .machines import BLOCK, MOVABLE, START, UNMOVABLE, boot, exhaust, free, must, one_zone, take_all
 
 
 def machine(pages: int = 4096, low: int | None = None) -> VM:
@@ -17,9 +16,7 @@ def reserved(vm: VM) -> list[int]:
     """The pageblocks that are HIGHATOMIC, counted from the start of the zone."""
     blocks = range(START, vm.zones[0].end_pfn, BLOCK)
     return [
-        index
-        for index, pfn in enumerate(blocks)
-        if vm.pageblock_migratetype(pfn) is MigrateType.HIGHATOMIC
+        index for index, pfn in enumerate(blocks) if vm.pageblock_migratetype(pfn) is MigrateType.HIGHATOMIC
     ]
 
 

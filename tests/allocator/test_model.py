@@ -3,24 +3,29 @@
 from collections.abc import Sequence
 from random import Random
 
+from allocator.machines import BLOCK, boot, exhaust, one_node
+from allocator.model import Buddies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from movable import GFP, VM, MigrateType, Page, ZoneConfig
 
-from .machines import BLOCK, boot, exhaust, one_node
-from .model import Buddies
-
 ORDINARY = (MigrateType.UNMOVABLE, MigrateType.MOVABLE, MigrateType.RECLAIMABLE)
 
-ZONES = ZoneConfig("DMA32", 0x1000, 0x110), ZoneConfig("Normal", 0x1110, 0xAD5), ZoneConfig("Movable", 0x1BE5, 0x41B)
+ZONES = (
+    ZoneConfig("DMA32", 0x1000, 0x110),
+    ZoneConfig("Normal", 0x1110, 0xAD5),
+    ZoneConfig("Movable", 0x1BE5, 0x41B),
+)
 """Zone Normal is under test: four whole blocks, and a part of one at either end that it shares."""
 
 Step = tuple[str, int, MigrateType]
 
 steps = st.lists(
     st.one_of(
-        st.tuples(st.just("alloc"), st.sampled_from((0, 0, 0, 1, 2, 3, 4, 6, 8, 9, 10)), st.sampled_from(ORDINARY)),
+        st.tuples(
+            st.just("alloc"), st.sampled_from((0, 0, 0, 1, 2, 3, 4, 6, 8, 9, 10)), st.sampled_from(ORDINARY)
+        ),
         st.tuples(st.just("free"), st.integers(0, 1 << 16), st.just(MigrateType.MOVABLE)),
         st.tuples(st.just("free few"), st.integers(0, 1 << 16), st.just(MigrateType.MOVABLE)),
     ),
@@ -63,7 +68,10 @@ class Pair:
 
     def alloc(self, order: int, migratetype: MigrateType) -> bool:
         """One request to both; whether it was served."""
-        page, expected = self.vm.alloc_pages(order, request(migratetype)), self.model.alloc(order, migratetype)
+        page, expected = (
+            self.vm.alloc_pages(order, request(migratetype)),
+            self.model.alloc(order, migratetype),
+        )
         assert (None if page is None else page.pfn) == expected
         if page is not None:
             self.used.append((page, order))

@@ -1,10 +1,9 @@
 """The counters that tell where allocations were served."""
 
 import pytest
+from allocator.machines import boot, exhaust, must
 
 from movable import GFP, VM, preset
-
-from .machines import boot, exhaust, must
 
 NAMES = ("numa_hit", "numa_miss", "numa_foreign", "numa_local", "numa_other")
 

@@ -1,10 +1,9 @@
 """Splitting: which part of a block is handed out and where the rest goes."""
 
 import pytest
+from allocator.machines import MOVABLE, START, boot, exhaust, free, must, one_zone, take_all, trimmed
 
 from movable import GFP, VM, MigrateType
-
-from .machines import MOVABLE, START, boot, exhaust, free, must, one_zone, take_all, trimmed
 
 
 def test_a_split_returns_the_lowest_part() -> None:

@@ -1,10 +1,7 @@
 """Falling back to blocks of another type, and when a pageblock changes its type (the rules of Linux 4.9)."""
 
 import pytest
-
-from movable import GFP, VM, MigrateType, Page, ZoneConfig
-
-from .machines import (
+from allocator.machines import (
     BLOCK,
     MOVABLE,
     RECLAIMABLE,
@@ -19,6 +16,8 @@ from .machines import (
     take_all,
     trimmed,
 )
+
+from movable import GFP, VM, MigrateType, Page, ZoneConfig
 
 A, B = START, START + BLOCK
 """The two pageblocks of a machine of 1024 pages."""

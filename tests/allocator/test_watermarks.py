@@ -1,11 +1,10 @@
 """Watermarks and reserves: how far each kind of request may empty a zone."""
 
 import pytest
+from allocator.machines import MOVABLE, START, boot, exhaust, free, must, one_node, one_zone, take_all
 
 from movable import GFP, AllocFlags, CompactResult, MigrateType, Watermarks, ZoneConfig, ZoneType, preset
 from movable.config import MachineConfig, NodeConfig
-
-from .machines import MOVABLE, START, boot, exhaust, free, must, one_node, one_zone, take_all
 
 
 def test_the_published_marks() -> None:

@@ -3,16 +3,18 @@
 from itertools import groupby
 
 import pytest
+from allocator.machines import BLOCK, MOVABLE, NO_MARKS, boot, exhaust, must, one_node
 
 from movable import GFP, VM, MachineConfig, NodeConfig, Watermarks, ZoneConfig, preset
+from movable.config import ZoneKind
 
-from .machines import BLOCK, MOVABLE, NO_MARKS, boot, exhaust, must, one_node
+KINDS: tuple[ZoneKind, ...] = ("DMA", "DMA32", "Normal", "Movable")
 
 
 def four_kinds() -> VM:
     """One node with all four kinds of zones, 1024 pages each."""
-    kinds = ("DMA", "DMA32", "Normal", "Movable")
-    return boot(one_node(*(ZoneConfig(kind, index * 1024, 1024) for index, kind in enumerate(kinds))), debug=1)
+    zones = (ZoneConfig(kind, index * 1024, 1024) for index, kind in enumerate(KINDS))
+    return boot(one_node(*zones), debug=1)
 
 
 def kinds_used(vm: VM, gfp: GFP) -> list[str]:
@@ -55,7 +57,9 @@ def nodes_used(vm: VM, node: int, gfp: GFP = GFP.KERNEL) -> list[int]:
     return [nid for nid, _ in groupby(page.nid for page in exhaust(vm, gfp, order=10, node=node))]
 
 
-@pytest.mark.parametrize(("node", "order"), [(0, [0, 1, 2, 3]), (1, [1, 0, 3, 2]), (2, [2, 3, 0, 1]), (3, [3, 2, 1, 0])])
+@pytest.mark.parametrize(
+    ("node", "order"), [(0, [0, 1, 2, 3]), (1, [1, 0, 3, 2]), (2, [2, 3, 0, 1]), (3, [3, 2, 1, 0])]
+)
 def test_numa4_falls_back_by_distance(node: int, order: list[int]) -> None:
     """Own node first, then the next best: distance, a penalty for lower nodes and for CPUs (2.11)."""
     assert nodes_used(boot(preset("numa4"), debug=0), node) == order
@@ -73,7 +77,9 @@ def test_node_order_goes_before_zone_order() -> None:
     """All zones of a node, highest first, come before those of the next (spec/compaction.md 2.11)."""
     first = NodeConfig((ZoneConfig("DMA32", 0x1000, 1024), ZoneConfig("Normal", 0x1400, 1024)), (0,))
     second = NodeConfig((ZoneConfig("DMA32", 0x2000, 1024), ZoneConfig("Normal", 0x2400, 1024)))
-    vm = VM(MachineConfig("two nodes", (first, second), watermarks=NO_MARKS, lowmem_reserve_ratio=(1 << 20,) * 3))
+    vm = VM(
+        MachineConfig("two nodes", (first, second), watermarks=NO_MARKS, lowmem_reserve_ratio=(1 << 20,) * 3)
+    )
     zones = [page.zone_id for page in exhaust(vm, GFP.KERNEL, order=2)]
     assert [zone for zone, _ in groupby(zones)] == [1, 0, 3, 2]
 
@@ -108,7 +114,9 @@ def test_a_zone_below_its_mark_is_passed_over() -> None:
 def test_a_zone_without_a_block_large_enough_is_passed_over() -> None:
     """An order that the preferred zone cannot serve is served by the next one (2.13 fast path)."""
     vm = boot(one_node(ZoneConfig("DMA32", 0x1000, 1024), ZoneConfig("Normal", 0x1400, 1024)), debug=1)
-    for page in [page for page in exhaust(vm) if vm.zones[page.zone_id].kind == "Normal" or page.pfn < 0x1200]:
+    for page in [
+        page for page in exhaust(vm) if vm.zones[page.zone_id].kind == "Normal" or page.pfn < 0x1200
+    ]:
         if page.pfn % 2 or page.zone_id == 0:
             vm.free_pages(page)
     assert vm.zones[1].free_pages == BLOCK

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from movable import VM
-
 from migration.kit import Recorder, Targets
+
+from movable import VM
 
 
 @pytest.fixture

@@ -2,12 +2,11 @@
 
 import errno
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from attrs import frozen
-from movable import AddressSpace, Page, PageFlag, PageType
-
 from migration.kit import Recorder
+
+from movable import AddressSpace, Page, PageFlag, PageType
 
 Isolate = Callable[[Recorder, Page], bool]
 Migrate = Callable[[Recorder, Page, Page], int]
@@ -48,7 +47,7 @@ class Mistake:
 
 def _once(driver: Recorder, mistake: Isolate) -> Callable[[Page], bool]:
     def isolate(page: Page) -> bool:
-        driver.on_isolate = lambda _: True
+        driver.on_isolate = None
         return mistake(driver, page)
 
     return isolate
@@ -71,31 +70,13 @@ def succeed(driver: Recorder, new: Page, old: Page, without: Sequence[str] = ())
     return 0
 
 
-def _unlock(page: Page, answer: Any) -> Any:
-    page.unlock()
-    return answer
+def _let_go_and(change: Callable[[Page], object]) -> Isolate:
+    def isolate(driver: Recorder, page: Page) -> bool:
+        driver.idle.remove(page)
+        change(page)
+        return True
 
-
-def _isolated_first(driver: Recorder, page: Page) -> bool:
-    page.set_flag(PageFlag.ISOLATED)
-    return True
-
-
-def _drop_own_reference(driver: Recorder, page: Page) -> bool:
-    page.put()
-    return True
-
-
-def _give_up(driver: Recorder, page: Page) -> bool:
-    driver.idle.remove(page)
-    page.clear_movable()
-    driver.idle.add(page)
-    return True
-
-
-def _stay_linked(driver: Recorder, page: Page) -> bool:
-    driver._isolate = lambda _: True  # type: ignore[method-assign]
-    return True
+    return isolate
 
 
 def _refuse_unlinked(driver: Recorder, page: Page) -> bool:
@@ -159,7 +140,9 @@ def _clear_isolated(answer: int) -> Migrate:
 
 
 def _unlock_new(driver: Recorder, new: Page, old: Page) -> int:
-    return int(_unlock(new, succeed(driver, new, old)))
+    succeed(driver, new, old)
+    new.unlock()
+    return 0
 
 
 def _put_back_and(change: Callable[[Page], object]) -> Putback:
@@ -171,12 +154,16 @@ def _put_back_and(change: Callable[[Page], object]) -> Putback:
 
 
 MISTAKES = [
-    Mistake("unlocks", "isolate-unlocked", isolate=lambda driver, page: bool(_unlock(page, True))),
-    Mistake("unlocks, says no", "isolate-unlocked", isolate=lambda driver, page: bool(_unlock(page, False))),
-    Mistake("drops a reference", "isolate-ref-changed", isolate=_drop_own_reference),
-    Mistake("sets PG_isolated", "isolate-set-flag", isolate=_isolated_first),
-    Mistake("gives the page up", "isolate-lost-movable", isolate=_give_up),
-    Mistake("leaves it on its list", "isolate-left-on-list", isolate=_stay_linked),
+    Mistake("unlocks", "isolate-unlocked", isolate=_let_go_and(Page.unlock)),
+    Mistake("says no, unlocks", "isolate-unlocked", isolate=_refuse_changed(Page.unlock)),
+    Mistake("drops a reference", "isolate-ref-changed", isolate=_let_go_and(Page.put)),
+    Mistake(
+        "sets PG_isolated",
+        "isolate-set-flag",
+        isolate=_let_go_and(lambda page: page.set_flag(PageFlag.ISOLATED)),
+    ),
+    Mistake("gives the page up", "isolate-lost-movable", isolate=_let_go_and(Page.clear_movable)),
+    Mistake("leaves it on its list", "isolate-left-on-list", isolate=lambda driver, page: True),
     Mistake("says no, unlinks", "isolate-false-changed", isolate=_refuse_unlinked),
     Mistake("says no, private", "isolate-false-changed", isolate=_refuse_changed(_set("private", 99))),
     Mistake("says no, index", "isolate-false-changed", isolate=_refuse_changed(_set("index", 99))),
@@ -217,7 +204,9 @@ MISTAKES = [
         "migrate-old-ref",
         migrate=lambda driver, new, old: succeed(driver, new, old, ["put"]),
     ),
-    Mistake("fails, private of new", "migrate-new-touched", migrate=_touch_new(_set("private", 1)), about="new"),
+    Mistake(
+        "fails, private of new", "migrate-new-touched", migrate=_touch_new(_set("private", 1)), about="new"
+    ),
     Mistake("fails, holds new", "migrate-new-touched", migrate=_touch_new(Page.get), about="new"),
     Mistake("fails, marks new", "migrate-new-touched", migrate=_mark_new, about="new"),
     Mistake("fails, links new", "migrate-new-touched", migrate=_link_new, about="new"),

@@ -7,10 +7,11 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+from migration.kit import Recorder, Targets, compact, isolate
+
 from movable import (
     VM,
     AddressSpace,
-    CompactSettings,
     ContractViolation,
     DriverError,
     IsolateMode,
@@ -19,10 +20,6 @@ from movable import (
     Page,
     hookimpl,
 )
-
-from migration.kit import Recorder, Targets, isolate
-
-WHOLE = CompactSettings(whole_zone=True, ignore_block_suitable=True)
 
 
 class Silent:
@@ -98,7 +95,7 @@ def workload(driver: Recorder, seed: int) -> list[Any]:
         elif operation == "refuse":
             driver.refused = {driver.cells[random_.choice(handles)]}
         elif operation == "compact":
-            seen.append(vm.compact_zone(vm.zones[0], WHOLE))
+            seen.append(compact(vm))
         else:
             listed = vm.page_list()
             for handle in random_.sample(handles, min(3, len(handles))):
@@ -163,9 +160,7 @@ def test_a_wrapper_can_change_an_answer(vm: VM, driver: Recorder) -> None:
 
 
 @pytest.mark.parametrize("answer", [-errno.EAGAIN, -errno.EBUSY, -errno.ENOMEM])
-def test_an_observer_may_answer_instead(
-    vm: VM, driver: Recorder, targets: Targets, answer: int
-) -> None:
+def test_an_observer_may_answer_instead(vm: VM, driver: Recorder, targets: Targets, answer: int) -> None:
     """A plain implementation that is tried first answers in the driver's stead, who is not asked."""
     driver.mapping.add_observer(Standin(answer))
     page = driver.add("there")

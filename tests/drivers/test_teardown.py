@@ -1,9 +1,9 @@
 """Unloading a driver (spec/drivers.md 6.5 (8))."""
 
 import pytest
-from movable import VM, ContractViolation
-
 from migration.kit import Recorder, Targets, isolate
+
+from movable import VM, ContractViolation
 
 
 def test_a_driver_without_pages_goes_in_peace(vm: VM, driver: Recorder) -> None:

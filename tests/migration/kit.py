@@ -4,9 +4,20 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from attrs import frozen
-from movable import GFP, VM, AddressSpace, IsolateMode, MigrateMode, Page, PageList, hookimpl
-
 from mutants.cells import Cells
+
+from movable import (
+    GFP,
+    VM,
+    AddressSpace,
+    CompactRun,
+    CompactSettings,
+    IsolateMode,
+    MigrateMode,
+    Page,
+    PageList,
+    hookimpl,
+)
 
 Answer = int | Callable[[Page, Page], Any]
 """What migratepage is to answer: a number, or a function of the new and the old page."""
@@ -27,17 +38,20 @@ class Call:
 
 
 class Recorder(Cells):
-    """A correct driver that logs its callbacks and answers as it is told: ``answers`` are used up one by
-    one, then every page moves; pages in ``refused`` are not let go; ``on_isolate`` may say no as well.
+    """A correct driver that logs its callbacks and answers as it is told.
+
+    ``answers`` of migratepage are used up one by one, then every page moves; pages in ``refused`` are not
+    let go; ``on_isolate`` and ``on_putback`` take the place of those callbacks.
     """
 
     def __init__(self, vm: VM, answers: Iterable[Answer] = ()) -> None:
         super().__init__(vm)
         self.answers = list(answers)
         self.refused: set[Page] = set()
-        self.on_isolate: Callable[[Page], Any] = lambda page: True
+        self.on_isolate: Callable[[Page], Any] | None = None
         self.on_putback: Callable[[Page], Any] | None = None
         self.log: list[Call] = []
+        self.lists: list[PageList] = []
 
     def add(self, text: str = "x") -> Page:
         """A new object that holds ``text``: its page."""
@@ -58,7 +72,7 @@ class Recorder(Cells):
         return [call for call in self.log if call.hook == hook]
 
     def give_up(self, page: Page) -> None:
-        """Clear a page's mark while it is isolated, but keep the reference: state G of spec/migration.md 6.7."""
+        """Clear a page's mark while it is isolated, keeping the reference (state G of 6.7)."""
         page.lock()
         page.clear_movable()
         page.unlock()
@@ -70,9 +84,11 @@ class Recorder(Cells):
 
     @hookimpl
     def isolate_page(self, page: Page, mode: IsolateMode) -> Any:
-        """Log, then let the page go unless it is in ``refused`` or ``on_isolate`` says no."""
+        """Log, then let the page go unless it is in ``refused``, or do what ``on_isolate`` does instead."""
         self._note("isolate_page", page, mode)
-        return page not in self.refused and self.on_isolate(page) and super().isolate_page(page, mode)
+        if self.on_isolate:
+            return self.on_isolate(page)
+        return page not in self.refused and super().isolate_page(page, mode)
 
     @hookimpl
     def migratepage(self, mapping: AddressSpace, newpage: Page, oldpage: Page, mode: MigrateMode) -> Any:
@@ -133,3 +149,8 @@ def add_low(driver: Recorder, count: int) -> list[Page]:
         assert block is not None
         vm.free_pages(block, 10)
     return pages
+
+
+def compact(vm: VM) -> CompactRun:
+    """Compact the first zone as a whole, wholly free blocks included as targets."""
+    return vm.compact_zone(vm.zones[0], CompactSettings(whole_zone=True, ignore_block_suitable=True))

@@ -3,9 +3,9 @@
 import errno
 
 import pytest
-from movable import GFP, VM, CompactSettings, Page, PageFlag
+from migration.kit import Recorder, Targets, add_low, compact, isolate
 
-from migration.kit import Recorder, Targets, isolate
+from movable import VM, Page, PageFlag
 
 PF_SWAPWRITE = 0x00800000
 
@@ -45,20 +45,17 @@ def test_putback_counts_down(vm: VM, driver: Recorder) -> None:
 
 def test_compaction_counts_alike(vm: VM, driver: Recorder) -> None:
     """While compaction holds pages they are in nr_isolated_file; afterwards none is (fact 46)."""
-    taken = [vm.alloc_page(GFP.HIGHUSER_MOVABLE) for _ in range(3000)]
-    for page in taken:
-        assert page is not None
-        page.put()
-    pages = driver.add_many(1200)
-    for number in range(1, 1200):
-        if number % 3:
-            driver.drop(number)
+    add_low(driver, 50)
     seen = []
-    driver.answers = [lambda new, old: (seen.append(vm.vmstat()["nr_isolated_file"]), -errno.EBUSY)[1]]
-    vm.compact_zone(vm.zones[0], CompactSettings(whole_zone=True, ignore_block_suitable=True))
-    assert 1 <= seen[0] <= 32
+
+    def look(newpage: Page, oldpage: Page) -> int:
+        seen.append(vm.vmstat()["nr_isolated_file"])
+        return -errno.EBUSY
+
+    driver.answers = [look]
+    compact(vm)
+    assert seen == [32]
     assert vm.vmstat()["nr_isolated_file"] == 0
-    assert len(pages) == 1200
 
 
 def test_eagain_stays_counted(vm: VM, driver: Recorder, targets: Targets) -> None:
@@ -105,9 +102,7 @@ def test_swapwrite_is_set_for_the_call(vm: VM, driver: Recorder, targets: Target
 
 
 @pytest.mark.parametrize("answer", [-errno.EBUSY, -errno.ENOMEM], ids=["failure", "ENOMEM"])
-def test_swapwrite_is_restored_on_failure(
-    vm: VM, driver: Recorder, targets: Targets, answer: int
-) -> None:
+def test_swapwrite_is_restored_on_failure(vm: VM, driver: Recorder, targets: Targets, answer: int) -> None:
     """PF_SWAPWRITE is clear again after a failed and after a stopped call (fact 16)."""
     driver.answers = [answer]
     vm.migrate_pages(isolate(vm, [driver.add()]), targets.get)

@@ -1,11 +1,11 @@
-"""Targets that run out, and the state of the list afterwards (spec/migration.md 3.3-3.5, facts 13, 14, 18, 20)."""
+"""Targets that run out, and the list afterwards (spec/migration.md 3.3-3.5, facts 13, 14, 18, 20)."""
 
 import errno
 
 import pytest
-from movable import VM, Page
-
 from migration.kit import Recorder, Targets, isolate
+
+from movable import VM, Page
 
 
 def test_no_target_stops_the_call(vm: VM, driver: Recorder) -> None:

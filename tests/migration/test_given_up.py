@@ -3,9 +3,9 @@
 import errno
 
 import pytest
-from movable import VM, MigrateMode, Page, PageFlag
-
 from migration.kit import Recorder, Targets, isolate
+
+from movable import VM, MigrateMode, Page, PageFlag
 
 
 @pytest.mark.parametrize("mode", MigrateMode)
@@ -42,9 +42,7 @@ def test_without_put_new_page_the_target_is_freed(vm: VM, driver: Recorder, targ
     assert [target.refcount for target in targets.got] == [0]
 
 
-def test_a_page_given_up_but_held_goes_back_to_its_owner(
-    vm: VM, driver: Recorder, targets: Targets
-) -> None:
+def test_a_page_given_up_but_held_goes_back_to_its_owner(vm: VM, driver: Recorder, targets: Targets) -> None:
     """Refs 2: success without migratepage or put_new_page; refs 1, PG_isolated clear (fact 42)."""
     page = driver.add()
     listed = isolate(vm, [page])

@@ -3,13 +3,15 @@
 from itertools import combinations
 
 import pytest
-from movable import VM, IsolateMode, Page
-
 from migration.kit import Recorder, isolate
 from pages.raw import struct_page
 
+from movable import VM, IsolateMode, Page
+
 MODES = [
-    sum(bits, IsolateMode(0)) for count in range(5) for bits in combinations(IsolateMode.__members__.values(), count)
+    sum(bits, IsolateMode(0))
+    for count in range(5)
+    for bits in combinations(IsolateMode.__members__.values(), count)
 ]
 
 
@@ -75,7 +77,7 @@ def test_the_driver_sees_the_page_locked_and_held(vm: VM, driver: Recorder) -> N
 
 
 def test_a_refusal_changes_nothing(vm: VM, driver: Recorder) -> None:
-    """When isolate_page says no the page is unlocked, its references are as before, not isolated (fact 30)."""
+    """When isolate_page says no the page is unlocked, not isolated, its references as before (fact 30)."""
     page = driver.add()
     driver.refused.add(page)
     assert vm.isolate_movable_page(page) is False

@@ -1,11 +1,11 @@
-"""What becomes of pages whose driver forgot a step, unchecked as in a kernel (facts 38, 39; 6.8 (12), (13))."""
+"""What becomes of pages whose driver forgot a step, unchecked (facts 38, 39; spec/migration.md 6.8)."""
 
 from collections.abc import Iterator
 
 import pytest
-from movable import GFP, VM, Page, PageFlag
-
 from migration.kit import Recorder, Targets, isolate
+
+from movable import GFP, VM, Page, PageFlag
 
 
 @pytest.fixture

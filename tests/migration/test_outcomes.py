@@ -3,9 +3,9 @@
 import errno
 
 import pytest
-from movable import VM, MigrateMode, MigrateReason, PageFlag
-
 from migration.kit import Recorder, Targets, isolate
+
+from movable import VM, MigrateMode, MigrateReason, PageFlag
 
 PERMANENT = [errno.EBUSY, errno.EIO, errno.EINVAL, errno.ENOSYS, errno.EPERM, 4095]
 
@@ -124,7 +124,9 @@ def test_putback_follows_each_isolation_at_most_once(vm: VM, driver: Recorder, t
 
 
 @pytest.mark.parametrize("reason", MigrateReason)
-def test_the_reason_changes_nothing(vm: VM, driver: Recorder, targets: Targets, reason: MigrateReason) -> None:
+def test_the_reason_changes_nothing(
+    vm: VM, driver: Recorder, targets: Targets, reason: MigrateReason
+) -> None:
     """Drivers' pages migrate alike for every reason (3.1)."""
     driver.add("same")
     result = vm.migrate_pages(isolate(vm, [driver.cells[1]]), targets.get, reason=reason)

@@ -4,9 +4,9 @@ import errno
 from collections.abc import Callable
 
 import pytest
-from movable import GFP, VM, CompactPriority, KernelAssertion, MigrateMode, Page, PageFlag
-
 from migration.kit import Recorder, Targets, isolate
+
+from movable import GFP, VM, CompactPriority, KernelAssertion, MigrateMode, Page, PageFlag
 
 PF_MEMALLOC = 0x800
 BLOCKING = [MigrateMode.SYNC_LIGHT, MigrateMode.SYNC]
@@ -157,7 +157,7 @@ def test_with_pf_memalloc_nobody_waits(
 def test_the_lighter_modes_do_not_wait_for_writeback(
     vm: VM, driver: Recorder, targets: Targets, page: Page, mode: MigrateMode
 ) -> None:
-    """A page under writeback is -EBUSY at once in ASYNC and SYNC_LIGHT: no migratepage, one putback (11, 45)."""
+    """A page under writeback is -EBUSY at once in the lighter modes: no migratepage, one putback (11, 45)."""
     listed = isolate(vm, [page])
     page.set_flag(PageFlag.WRITEBACK)
     result = vm.migrate_pages(listed, targets.get, targets.put, mode=mode)
@@ -167,9 +167,7 @@ def test_the_lighter_modes_do_not_wait_for_writeback(
     assert vm.vmstat()["nr_isolated_file"] == 0
 
 
-def test_sync_waits_for_writeback_when_forced(
-    vm: VM, driver: Recorder, targets: Targets, page: Page
-) -> None:
+def test_sync_waits_for_writeback_when_forced(vm: VM, driver: Recorder, targets: Targets, page: Page) -> None:
     """SYNC says -EAGAIN to writeback three times and waits for its end in the fourth attempt (fact 12)."""
     listed = isolate(vm, [page])
     page.set_flag(PageFlag.WRITEBACK)

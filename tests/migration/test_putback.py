@@ -1,9 +1,9 @@
 """putback_movable_pages (spec/migration.md 6.4, 6.5, facts 28, 33, 43, 44)."""
 
 import pytest
-from movable import VM, KernelAssertion, Page
-
 from migration.kit import Recorder, isolate
+
+from movable import VM, KernelAssertion, Page
 
 
 def test_an_empty_list_changes_nothing(vm: VM, driver: Recorder) -> None:

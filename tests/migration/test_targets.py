@@ -4,9 +4,9 @@ import errno
 from collections.abc import Callable
 
 import pytest
-from movable import GFP, VM, MovableError, Page
-
 from migration.kit import Recorder, Targets, isolate
+
+from movable import GFP, VM, MovableError, Page
 
 
 def test_get_new_page_is_told_the_old_page(vm: VM, driver: Recorder, targets: Targets) -> None:
@@ -36,9 +36,7 @@ def test_unused_targets_go_to_put_new_page(vm: VM, driver: Recorder, targets: Ta
     assert (states, targets.returned) == ([(1, False)] * 2, targets.got)
 
 
-def test_without_put_new_page_unused_targets_are_freed(
-    vm: VM, driver: Recorder, targets: Targets
-) -> None:
+def test_without_put_new_page_unused_targets_are_freed(vm: VM, driver: Recorder, targets: Targets) -> None:
     """Without put_new_page the VM drops the target's reference (3.1)."""
     driver.answers = [-errno.EBUSY]
     vm.migrate_pages(isolate(vm, [driver.add()]), targets.get)
@@ -167,16 +165,14 @@ def test_a_page_of_the_lru_is_no_target(vm: VM, driver: Recorder, targets: Targe
     vm.migrate_pages(isolate(vm, [page]), targets.get)
     vm.lru_add_drain_all()
     listed = isolate(vm, [driver.add()])
-    with pytest.raises(MovableError, match="get_new_page: .* is in use"):
+    with pytest.raises(MovableError, match=r"get_new_page: .* is in use"):
         vm.migrate_pages(listed, lambda old: targets.got[0])
     vm.putback_movable_pages(listed)
     vm.recount()
 
 
 @pytest.mark.parametrize("error", [LookupError, KeyboardInterrupt])
-def test_an_error_of_get_new_page_comes_out(
-    vm: VM, driver: Recorder, error: type[BaseException]
-) -> None:
+def test_an_error_of_get_new_page_comes_out(vm: VM, driver: Recorder, error: type[BaseException]) -> None:
     """What get_new_page raises stops the call and comes out as itself; the pages stay on the list."""
     pages = driver.add_many(3)
     listed = isolate(vm, pages)

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from movable import VM, Page
-
 from migration.kit import Recorder
+
+from movable import VM, Page
 
 
 @pytest.fixture

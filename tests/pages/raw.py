@@ -37,6 +37,10 @@ class StructPage(ctypes.Structure):
     list_id: int
 
 
+LRU_OFFSET = 32
+"""Where ``lru`` is in struct page."""
+
+
 def struct_page(vm: VM, page: Page) -> StructPage:
     """The page's struct in the machine's memory map."""
     return StructPage.from_address(_memmap(vm) + page.pfn * ctypes.sizeof(StructPage))
@@ -51,4 +55,4 @@ def _memmap(vm: VM) -> int:
     link = int(ffi.cast("uintptr_t", ffi.cast("void **", linked.pointer)[0]))
     linked.remove(page)
     page.put()
-    return link - StructPage.lru_next.offset - page.pfn * ctypes.sizeof(StructPage)
+    return link - LRU_OFFSET - page.pfn * ctypes.sizeof(StructPage)

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
-from movable import RULES, VM, DeadVM, KernelAssertion, Mutex, Page, PageFlag
-from movable._core import ffi
-
 from migration.kit import Recorder, Targets, isolate
 from pages.raw import struct_page
+
+from movable import RULES, VM, DeadVM, KernelAssertion, Mutex, Page, PageFlag
+from movable._core import ffi
 
 WITHOUT_A_DOOR = {
     "lru-active-unevictable": "a page loses PG_unevictable before it is put on the LRU (7.3 step 2)",

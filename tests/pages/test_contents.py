@@ -1,6 +1,7 @@
 """Contents of page frames (spec/migration.md 1.4 C1, 6.8 (2))."""
 
 import pytest
+
 from movable import GFP, PAGE_SIZE, VM, ContractViolation, MovableError, Page
 
 POISON = 0xAA

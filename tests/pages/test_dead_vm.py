@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-from movable import VM, AddressSpace, DeadVM, KernelAssertion, Page, PageList, VmEvent
-
 from migration.kit import Recorder
+
+from movable import VM, AddressSpace, DeadVM, KernelAssertion, Page, PageList, VmEvent
 
 
 @pytest.fixture
@@ -138,5 +138,3 @@ def test_a_mapping_of_a_dead_vm_can_be_made_and_read(vm: VM, dead: Page) -> None
     assert isinstance(late.mapping, AddressSpace)
     with pytest.raises(DeadVM):
         late.store(b"x")
-
-

@@ -1,14 +1,15 @@
 """The movable mark: the low bits of page->mapping (spec/migration.md 1.3, 6.2)."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from movable import VM, KernelAssertion, Page
-from movable._core import ffi
-
 from migration.kit import Recorder
 from pages.raw import struct_page
+
+from movable import VM, KernelAssertion, Page
+from movable._core import ffi
 
 
 def tagged(driver: Recorder, bits: int) -> Any:
@@ -97,13 +98,13 @@ def test_mapping_pages_are_those_marked(driver: Recorder) -> None:
 def test_the_mark_is_changed_and_tested_under_the_lock(driver: Recorder, operation: str) -> None:
     """__SetPageMovable, __ClearPageMovable and PageMovable assert that the page is locked (facts 49, 6.9)."""
     page = driver.add()
+    operations: dict[str, Callable[[], object]] = {
+        "set_movable": lambda: page.set_movable(driver.mapping),
+        "clear_movable": page.clear_movable,
+        "movable": lambda: page.movable,
+    }
     with pytest.raises(KernelAssertion) as caught:
-        if operation == "set_movable":
-            page.set_movable(driver.mapping)
-        elif operation == "clear_movable":
-            page.clear_movable()
-        else:
-            assert page.movable
+        operations[operation]()
     assert (caught.value.rule.id, caught.value.pfn) == ("page-not-locked", page.pfn)
     assert (caught.value.expected, caught.value.seen) == ("page locked", "unlocked")
 

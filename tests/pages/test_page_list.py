@@ -3,9 +3,9 @@
 import gc
 
 import pytest
-from movable import VM, ContractViolation, KernelAssertion, MovableError, Page, PageList
-
 from migration.kit import Recorder, Targets, isolate
+
+from movable import VM, ContractViolation, KernelAssertion, MovableError, Page, PageList
 
 
 @pytest.fixture

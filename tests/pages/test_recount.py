@@ -4,6 +4,9 @@ import errno
 from collections.abc import Callable
 
 import pytest
+from migration.kit import Recorder, Targets, isolate
+from pages.raw import struct_page
+
 from movable import (
     RULES,
     VM,
@@ -14,9 +17,6 @@ from movable import (
     PageFlag,
     PageType,
 )
-
-from migration.kit import Recorder, Targets, isolate
-from pages.raw import struct_page
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def recount_list(vm: VM, driver: Recorder, page: Page) -> Page:
 def recount_isolated(vm: VM, driver: Recorder, page: Page) -> None:
     """An isolated page that somebody freed under the hands of the caller who counted it."""
     vm.debug = 0
-    driver.kept = isolate(vm, [page])
+    driver.lists.append(isolate(vm, [page]))
     page.put()
     page.put()
 
@@ -134,9 +134,7 @@ def test_a_recount_finds_it(vm: VM, driver: Recorder, page: Page, rule: str) -> 
 
 
 @pytest.mark.parametrize("rule", PROVOKERS)
-def test_debug_level_2_recounts_after_each_operation(
-    vm: VM, driver: Recorder, page: Page, rule: str
-) -> None:
+def test_debug_level_2_recounts_after_each_operation(vm: VM, driver: Recorder, page: Page, rule: str) -> None:
     """At debug level 2 the next operation finds it, whatever that is; at level 1 nothing is recounted."""
     PROVOKERS[rule](vm, driver, page)
     vm.debug = 1
@@ -159,10 +157,10 @@ def test_a_sound_machine_passes(vm: VM, driver: Recorder) -> None:
 
 
 def test_pages_on_their_way_are_not_recounted(vm: VM, driver: Recorder) -> None:
-    """Inside a callback pages are on their way and cannot be recounted: that is refused, and kills nothing."""
+    """Inside a callback pages are on their way: a recount is refused there, and kills nothing."""
 
     def recount(newpage: Page, oldpage: Page) -> int:
-        with pytest.raises(MovableError, match="recount: .* callback"):
+        with pytest.raises(MovableError, match=r"recount: .* callback"):
             vm.recount()
         return -errno.EBUSY
 

@@ -1,6 +1,9 @@
 """Reference counts (spec/migration.md 1.1, 2)."""
 
+from collections.abc import Callable
+
 import pytest
+
 from movable import GFP, VM, KernelAssertion, Page
 
 
@@ -45,11 +48,13 @@ def test_a_free_page_has_no_references_to_count(vm: VM, page: Page, operation: s
     """Taking or dropping a reference on a page without any stops the machine, whatever the debug level."""
     vm.debug = 0
     page.put()
+    operations: dict[str, Callable[[], object]] = {
+        "get": page.get,
+        "put": page.put,
+        "free_pages": lambda: vm.free_pages(page),
+    }
     with pytest.raises(KernelAssertion) as caught:
-        if operation == "free_pages":
-            vm.free_pages(page)
-        else:
-            getattr(page, operation)()
+        operations[operation]()
     assert (caught.value.rule.id, caught.value.pfn) == ("page-ref-zero", page.pfn)
     assert (caught.value.expected, caught.value.seen) == ("refcount above 0", "0")
 

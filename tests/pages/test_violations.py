@@ -3,6 +3,7 @@
 import pickle
 
 import pytest
+
 from movable import RULES, ContractViolation, DeadVM, KernelAssertion, MovableError, Rule, Violation
 
 KINDS = {"assertion": True, "recount": True, "report": False, "contract": False}
@@ -11,9 +12,7 @@ KINDS = {"assertion": True, "recount": True, "report": False, "contract": False}
 def make(rule: str = "hook-raised", pfn: int | None = 0x1C00, driver: str | None = "cells") -> Violation:
     """A violation that no machine raised."""
     cls = KernelAssertion if RULES[rule].fatal else ContractViolation
-    return cls(
-        RULES[rule], pfn=pfn, cpu=1, expected="peace", seen="war", where="migratepage", driver=driver
-    )
+    return cls(RULES[rule], pfn=pfn, cpu=1, expected="peace", seen="war", where="migratepage", driver=driver)
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=str)

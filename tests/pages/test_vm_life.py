@@ -5,9 +5,9 @@ import weakref
 from collections.abc import Callable
 
 import pytest
-from movable import VM, AddressSpace, ContractViolation, MovableError, Page
-
 from migration.kit import Recorder, Targets, isolate
+
+from movable import VM, AddressSpace, ContractViolation, MovableError, Page
 
 
 def test_closing_twice_is_harmless() -> None:

@@ -68,10 +68,12 @@ def compact_zone(
     machine: Machine, zones: tuple[Zone, ...], zone: Zone, settings: CompactSettings
 ) -> CompactRun:
     """One run with these settings."""
-    if zone not in zones:
+    if getattr(zone, "_machine", None) is not machine:
         raise MovableError(f"zone: must be one of this VM's zones, not {zone!r}")
     if not -1 <= settings.order < MAX_ORDER:
         raise MovableError(f"order: must be -1 to {MAX_ORDER - 1}, not {settings.order}")
+    if settings.direct and settings.order < 0:
+        raise MovableError("order: direct compaction has a goal, so it needs an order from 0 up")
     run = ffi.new("struct mv_run *")
     run.zone = zone.id
     run.order = settings.order

@@ -258,7 +258,7 @@ class VM:
         Not inside a callback: pages are on their way then.
         """
         if lib.mv_depth(self.machine.c):
-            raise MovableError("recount: pages are on their way in a callback; recount when the call has ended")
+            raise MovableError("recount: pages are on their way in a callback; recount after the call")
         self.machine.check(lib.mv_recount(self.machine.c))
 
     def raise_violation(
