@@ -17,7 +17,7 @@ def test_there_are_exactly_two_commands(root: Path) -> None:
     judge, test = setup_commands(root)
     assert judge.endswith("&& .venv/bin/movable check --all")
     assert test.startswith(".venv/bin/pip install '.[test]' &&")
-    assert test.endswith("-m pytest")
+    assert "-m pytest" in test
 
 
 def test_the_first_command_needs_no_extra(root: Path) -> None:
