@@ -1,6 +1,20 @@
 """Flags and enumerations, under the kernel's names and with Linux 4.9's values."""
 
 import enum
+from typing import Any, TypeVar
+
+from movable.errors import MovableError
+
+_Enum = TypeVar("_Enum", bound=enum.IntEnum)
+
+
+def member(kind: type[_Enum], value: Any, argument: str) -> _Enum:
+    """The member of an enumeration that an argument stands for; MovableError names the argument."""
+    try:
+        return kind(value)
+    except ValueError:
+        names = ", ".join(each.name for each in kind)
+        raise MovableError(f"{argument}: must be a {kind.__name__} ({names}), not {value!r}") from None
 
 
 class GFP(enum.IntFlag):

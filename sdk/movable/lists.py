@@ -1,7 +1,7 @@
 """Lists of pages through ``page->lru``: a driver's own, and those handed to migrate_pages()."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 from movable._core import ffi, lib
 from movable.errors import MovableError
@@ -37,7 +37,11 @@ class PageList:
 
     def __del__(self) -> None:
         if "pointer" in self.__dict__:
-            self._machine.release_list(self.pointer)
+            self._machine.release_list(self.pointer, self.name)
+
+    def __reduce__(self) -> NoReturn:
+        """A list cannot be copied: its pages are linked into it."""
+        raise TypeError("a PageList cannot be copied; list(pages) gives its pages")
 
     def __repr__(self) -> str:
         return f"<PageList {self.name!r}, {len(self)} pages>"

@@ -1,7 +1,8 @@
 """The C machine under a VM: its life, its settings, and the boundary where its errors become exceptions."""
 
 import mmap
-import weakref
+import sys
+import warnings
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -74,7 +75,6 @@ class Machine:
         self._make_page = self.page
         self._hooks: dict[str, object] = {}
         self._set_python()
-        weakref.finalize(self, self._handle.destroy).atexit = False
 
     def __getattr__(self, name: str) -> NoReturn:
         """Only a closed machine lacks ``c`` and ``memory``."""
@@ -101,25 +101,44 @@ class Machine:
             return
         if lib.mv_depth(self.c):
             raise MovableError("a VM cannot be closed from inside one of its callbacks")
-        del self.c, self.memory
-        self._handle.destroy()
+        self._release()
         self.pages.clear()
         self.owners.clear()
+
+    def _release(self) -> None:
+        """From here on every use is refused, before anything is freed."""
+        del self.c, self.memory
+        self._handle.destroy()
+
+    def __del__(self) -> None:
+        # Objects collected together with the machine may still use it in their own __del__.
+        if "_handle" in self.__dict__ and not self.closed and not sys.is_finalizing():
+            self._release()
+
+    def __reduce__(self) -> NoReturn:
+        """A machine cannot be copied or pickled."""
+        raise TypeError("a VM cannot be copied: make another one from its config")
 
     def page(self, pfn: Any) -> Any:
         """The one Page object of a frame that exists; MovableError for any other."""
         page = self.pages.get(pfn)
         if page is None:
-            if not isinstance(pfn, int) or pfn < 0 or lib.mv_prepare_page(self.c, pfn) < 0:
-                raise MovableError(f"pfn: there is no page frame {pfn!r} in this machine")
-            page = self.pages[pfn] = self._page_factory(self, pfn)
+            page = self._page_factory(self, pfn)
         return page
+
+    def add_page(self, pfn: Any, page: Any) -> None:
+        """Note the one Page object of a frame; MovableError if there is no such frame, or it has one."""
+        if not isinstance(pfn, int) or not 0 <= pfn < 1 << 52 or lib.mv_prepare_page(self.c, pfn) < 0:
+            raise MovableError(f"pfn: there is no page frame {pfn!r} in this machine")
+        if pfn in self.pages:
+            raise MovableError(f"pfn: frame {pfn:#x} has its Page already; ask the VM for it with page()")
+        self.pages[pfn] = page
 
     def own(self, page: Any, argument: str = "page") -> int:
         """The pfn of a Page of this machine; MovableError names the argument for anything else."""
         if getattr(page, "_machine", None) is not self:
             raise MovableError(f"{argument}: must be a Page of this VM, not {page!r}")
-        pfn: int = page.pfn
+        pfn: int = page._pfn
         return pfn
 
     def set_hook(self, name: str, function: object | None) -> None:
@@ -142,10 +161,20 @@ class Machine:
         """The object behind an ``owner`` pointer of the core; None for NULL."""
         return None if pointer == ffi.NULL else self.owners[int(ffi.cast("uintptr_t", pointer))]
 
-    def release_list(self, page_list: Any) -> None:
-        """Give up a page list of the core, if the machine still lives."""
-        if self._handle.c is not None:
-            lib.mv_list_destroy(self._handle.c, page_list)
+    def release_list(self, page_list: Any, name: str) -> None:
+        """Give up a page list of the core, if the machine still lives.
+
+        Isolated pages on it would be lost; the core keeps them on its list, and a ResourceWarning tells.
+        """
+        c = self._handle.c
+        if c is None:
+            return
+        if lib.mv_list_isolated(c, page_list):
+            count = lib.mv_list_len(c, page_list)
+            text = f"page list {name!r} was dropped with {count} isolated pages; put them back first"
+            warnings.warn(text, ResourceWarning, stacklevel=3)
+            return
+        lib.mv_list_destroy(c, page_list)
 
     def check(self, answer: int) -> int:
         """Pass a call's answer on, or raise what it found broken."""
@@ -212,8 +241,6 @@ class Machine:
     ) -> NoReturn:
         """Record a violation found by Python code, and raise it. KeyError for an unknown rule."""
         texts = [ffi.new("char[]", text.encode()) for text in (where, expected, seen)]
-        # The record keeps a pointer to `where`: it must outlive the machine's error table.
-        self._hooks[f"where {where}"] = texts[0]
         rule = RULE_IDS.index(RULES[rule_id].id)
         lib.mv_raise(self.c, rule, -1 if pfn is None else pfn, *texts)
         self.fail()

@@ -1,6 +1,6 @@
 """Pages: one object per frame of a machine, holding nothing but its number."""
 
-from typing import Any
+from typing import Any, NoReturn, Self
 
 from movable._core import lib
 from movable.errors import MovableError
@@ -46,22 +46,40 @@ class Page:
     ``put_page``. What is locked, counted and marked is the emulated ``struct page``.
     """
 
-    __slots__ = ("_machine", "pfn")
+    __slots__ = ("_machine", "_pfn")
 
     def __init__(self, machine: Machine, pfn: int) -> None:
+        machine.add_page(pfn, self)
         self._machine = machine
-        self.pfn = pfn
+        self._pfn = pfn
+
+    @property
+    def pfn(self) -> int:
+        """The frame's number."""
+        return self._pfn
+
+    def __copy__(self) -> Self:
+        """The page itself: there is one object per frame."""
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """The page itself."""
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        """A page cannot be pickled."""
+        raise TypeError("a Page belongs to its VM: keep its pfn instead")
 
     def __repr__(self) -> str:
-        return f"<Page {self.pfn:#x}>"
+        return f"<Page {self._pfn:#x}>"
 
     def _field(self, field: int) -> int:
-        answer: int = _read(self._machine.c, self.pfn, field)
+        answer: int = _read(self._machine.c, self._pfn, field)
         return answer
 
     def _set_field(self, field: int, value: int) -> None:
-        if _write(self._machine.c, self.pfn, field, value) < 0:
-            raise MovableError(f"page {self.pfn:#x} is free: its fields belong to the allocator")
+        if _write(self._machine.c, self._pfn, field, value) < 0:
+            raise MovableError(f"page {self._pfn:#x} is free: its fields belong to the allocator")
 
     # The page lock (spec/migration.md 2.4)
 
@@ -71,19 +89,19 @@ class Page:
         A wait that cannot end, because this CPU holds the lock or no wait hook lets it go, raises
         KernelAssertion ``self-deadlock``.
         """
-        if _lock_page(self._machine.c, self.pfn) == BROKEN:
+        if _lock_page(self._machine.c, self._pfn) == BROKEN:
             self._machine.fail()
 
     def trylock(self) -> bool:
         """Take the page lock if it is free; whether it was (``trylock_page``)."""
-        answer: int = _trylock_page(self._machine.c, self.pfn)
+        answer: int = _trylock_page(self._machine.c, self._pfn)
         if answer == BROKEN:
             self._machine.fail()
         return answer == 1
 
     def unlock(self) -> None:
         """Release the page lock (``unlock_page``); an unlocked page raises ``unlock-not-locked``."""
-        if _unlock_page(self._machine.c, self.pfn) == BROKEN:
+        if _unlock_page(self._machine.c, self._pfn) == BROKEN:
             self._machine.fail()
 
     @property
@@ -101,12 +119,12 @@ class Page:
 
     def get(self) -> None:
         """Take a reference (``get_page``); a page without any raises ``page-ref-zero``."""
-        if _get_page(self._machine.c, self.pfn) == BROKEN:
+        if _get_page(self._machine.c, self._pfn) == BROKEN:
             self._machine.fail()
 
     def put(self) -> None:
         """Drop a reference (``put_page``); the last one frees the page."""
-        if _put_page(self._machine.c, self.pfn) == BROKEN:
+        if _put_page(self._machine.c, self._pfn) == BROKEN:
             self._machine.fail()
 
     @property
@@ -121,19 +139,19 @@ class Page:
         machine = self._machine
         if getattr(mapping, "_machine", None) is not machine:
             raise MovableError(f"mapping: must be an AddressSpace of the page's VM, not {mapping!r}")
-        if _set_movable(machine.c, self.pfn, mapping.pointer) == BROKEN:
+        if _set_movable(machine.c, self._pfn, mapping.pointer) == BROKEN:
             machine.fail()
 
     def clear_movable(self) -> None:
         """Give the page up (``__ClearPageMovable``): locked, movable. The tag stays until it is freed."""
-        if _clear_movable(self._machine.c, self.pfn) == BROKEN:
+        if _clear_movable(self._machine.c, self._pfn) == BROKEN:
             self._machine.fail()
 
     @property
     def mapping(self) -> Any | None:
         """The AddressSpace that owns the page (``page_mapping``), or None."""
         machine = self._machine
-        return machine.owner(_page_owner(machine.c, self.pfn))
+        return machine.owner(_page_owner(machine.c, self._pfn))
 
     @property
     def has_movable_tag(self) -> bool:
@@ -143,7 +161,7 @@ class Page:
     @property
     def movable(self) -> bool:
         """``PageMovable``: the page must be locked; false once it was given up."""
-        return self._machine.check(_page_movable(self._machine.c, self.pfn)) == 1
+        return self._machine.check(_page_movable(self._machine.c, self._pfn)) == 1
 
     @property
     def isolated(self) -> bool:
@@ -233,17 +251,17 @@ class Page:
     @property
     def data(self) -> memoryview:
         """The frame's 4096 bytes, writable. A view kept longer than the page is a use after free."""
-        start = self.pfn << PAGE_SHIFT
+        start = self._pfn << PAGE_SHIFT
         return self._machine.memory[start : start + PAGE_SIZE]
 
     def copy_from(self, other: "Page") -> None:
         """Copy another page's contents here (``copy_highpage``)."""
         machine = self._machine
-        if _copy_page(machine.c, self.pfn, machine.own(other, "other")) == BROKEN:
+        if _copy_page(machine.c, self._pfn, machine.own(other, "other")) == BROKEN:
             machine.fail()
 
     def discard(self) -> None:
         """Give the frame's memory back to the operating system; it reads as zeros until written again."""
         if self.refcount == 0:
-            raise MovableError(f"page {self.pfn:#x} is free: only its owner may discard its contents")
-        self._machine.check(_discard(self._machine.c, self.pfn))
+            raise MovableError(f"page {self._pfn:#x} is free: only its owner may discard its contents")
+        self._machine.check(_discard(self._machine.c, self._pfn))

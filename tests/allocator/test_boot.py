@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from allocator.machines import BLOCK, MOVABLE, boot, exhaust, one_node, one_zone, trimmed
 
-from movable import VM, MovableError, PageFlag, PfnRange, ZoneConfig, preset
+from movable import VM, MigrateType, MovableError, PageFlag, PfnRange, ZoneConfig, preset
 from movable.config import PRESETS
 
 BOOT_SERVER = """
@@ -56,6 +56,14 @@ def test_all_managed_memory_is_free(name: str) -> None:
     vm = VM(name)
     assert [zone.free_pages for zone in vm.zones] == [zone.managed for zone in vm.zones]
     assert sum(zone.managed for zone in vm.zones) == preset(name).managed_pages
+
+
+def test_eleven_orders_and_six_types() -> None:
+    """A zone has 11 orders and lists for six migrate types, which nr_free sums up (12 fact 60)."""
+    zone = VM("tiny").zones[0]
+    by_type = [zone.free_counts(migratetype) for migratetype in MigrateType]
+    assert (len(zone.nr_free), len(by_type)) == (11, 6)
+    assert [sum(counts) for counts in zip(*by_type, strict=True)] == zone.nr_free
 
 
 def with_ranges() -> VM:

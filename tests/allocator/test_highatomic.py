@@ -61,6 +61,16 @@ def test_the_reserve_is_bounded(pages: int, blocks: int) -> None:
     assert len(reserved(vm)) == blocks
 
 
+def test_a_balloon_shrinks_the_bound() -> None:
+    """The bound follows the managed pages: what a driver took out does not count (2.7, 1.2)."""
+    vm = machine(52224)
+    vm.debug = 0
+    vm.adjust_managed_page_count(must(vm.alloc_page()), -2048)
+    for _ in range(5):
+        must(vm.alloc_pages(9, GFP.ATOMIC))
+    assert len(reserved(vm)) == 2
+
+
 @pytest.mark.parametrize("kept", [MigrateType.CMA, MigrateType.ISOLATE])
 def test_special_blocks_are_not_reserved(kept: MigrateType) -> None:
     """Reserving spares ISOLATE and CMA blocks, of which only CMA could be allocated from (2.7)."""

@@ -116,7 +116,7 @@ class Pair:
         assert blocks == self.model.types
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @given(steps=steps)
 def test_from_boot(steps: list[Step]) -> None:
     """From boot on, any sequence of requests gets the pages that the spec gives (2.2 to 2.7, 14)."""
@@ -126,7 +126,7 @@ def test_from_boot(steps: list[Step]) -> None:
     pair.compare()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @given(steps=steps, special=st.lists(st.sampled_from(MigrateType), max_size=4), seed=st.integers(0, 99))
 def test_from_scattered_memory(steps: list[Step], special: list[MigrateType], seed: int) -> None:
     """So it does from a full zone with blocks of all types, where most requests steal (2.4 to 2.6)."""
@@ -138,7 +138,7 @@ def test_from_scattered_memory(steps: list[Step], special: list[MigrateType], se
     pair.compare()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @given(steps=steps, special=st.lists(st.sampled_from(MigrateType), min_size=1, max_size=4))
 def test_from_blocks_of_several_types(steps: list[Step], special: list[MigrateType]) -> None:
     """So it does when whole free blocks of all types lie side by side (2.2, 2.6)."""

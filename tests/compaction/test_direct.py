@@ -169,7 +169,10 @@ def two_zones(dma32: Layout, normal: Layout) -> Terrain:
     """A zone DMA32 of eight blocks below a zone Normal of as many."""
     size = 8 * BLOCK
     zones = ZoneConfig("DMA32", START, size), ZoneConfig("Normal", START + size, size)
-    layout: Layout = lambda offset: normal(offset) if offset >= 0 else dma32(offset + size)  # noqa: E731
+
+    def layout(offset: int) -> str:
+        return normal(offset) if offset >= 0 else dma32(offset + size)
+
     return Terrain.on(one_node(*zones), layout, zone=1)
 
 

@@ -161,7 +161,7 @@ SLACKS = st.sampled_from((None, None, None, 40, 300, 1200))
 HOLES = st.sampled_from((None, None, None, 9, 10, 11))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(seed=SEEDS, types=TYPES, slack=SLACKS, hole=HOLES, runs=RUNS)
 def test_runs_for_a_request(
     seed: int, types: dict[int, MigrateType], slack: int | None, hole: int | None, runs: list[CompactSettings]
@@ -173,7 +173,7 @@ def test_runs_for_a_request(
     twins.terrain.verify()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(seed=SEEDS, types=TYPES, slack=SLACKS, hole=HOLES, between=SETTINGS)
 def test_whole_zone_runs(
     seed: int, types: dict[int, MigrateType], slack: int | None, hole: int | None, between: CompactSettings

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from attrs import frozen
 from mutants.cells import Cells
@@ -132,9 +133,13 @@ class Targets:
         page.put()
 
 
+_lists: WeakKeyDictionary[VM, list[PageList]] = WeakKeyDictionary()
+
+
 def isolate(vm: VM, pages: Iterable[Page]) -> PageList:
-    """A migration list of these pages."""
+    """A migration list of these pages; it lives as long as the machine."""
     listed = vm.page_list("to move")
+    _lists.setdefault(vm, []).append(listed)
     for page in pages:
         assert listed.isolate(page)
     return listed

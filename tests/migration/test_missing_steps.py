@@ -42,8 +42,8 @@ def move(vm: VM, driver: Recorder, *steps: str) -> tuple[Page, Page]:
 
 def test_without_a_reference_the_new_page_is_freed(vm: VM, driver: Recorder) -> None:
     """A driver that takes no reference on the new page loses it to the VM's put_page (fact 38)."""
-    old, new = move(vm, driver, "mark", "clear", "put", "link")
-    assert (old.refcount, new.refcount, new.on_list) == (0, 0, False)
+    old, new = move(vm, driver, "mark", "clear", "put")
+    assert (old.refcount, new.refcount, new.mapping) == (0, 0, None)
     assert vm.alloc_page(GFP.HIGHUSER_MOVABLE) is not None
 
 

@@ -53,7 +53,7 @@ WORK: dict[str, Callable[[VM, Page, PageList], object]] = {
     "adjust_managed_page_count": lambda vm, page, listed: vm.adjust_managed_page_count(page, 1),
     "recount": lambda vm, page, listed: vm.recount(),
     "raise_violation": lambda vm, page, listed: vm.raise_violation("driver-bug", expected="", seen=""),
-    "replace_page": lambda vm, page, listed: vm.mappings[0].replace_page(page, page),
+    "replace_page": lambda vm, page, listed: vm.mappings[0].replace_page(vm.page(page.pfn + 1), page),
     "close mapping": lambda vm, page, listed: vm.mappings[0].close(),
 }
 

@@ -226,6 +226,8 @@ class Operations(RuleBasedStateMachine):
         listed, targets = self.lists[second], Targets(self.vm, failing=[failing])
         before = list(listed)
         self.driver.answers = list(answers)
+        # Whoever holds balloon_lock may not allocate if the balloon deflates on OOM (spec/drivers.md 4.6).
+        busy = busy and Feature.DEFLATE_ON_OOM not in self.balloon.features
         if busy:
             self.balloon.balloon_lock.acquire()
         result = self.vm.migrate_pages(listed, targets.get, targets.put if give_back else None, mode=mode)

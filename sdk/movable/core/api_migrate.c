@@ -139,6 +139,7 @@ bool mv_list_has(struct vm *vm, struct page_list *list, unsigned long pfn)
 long mv_list_next(struct vm *vm, struct page_list *list, long pfn)
 {
 	const struct list_head *position = &list->head;
+	const struct page *next;
 
 	if (pfn >= 0) {
 		const struct page *page = pfn_to_page(vm, (unsigned long)pfn);
@@ -147,7 +148,11 @@ long mv_list_next(struct vm *vm, struct page_list *list, long pfn)
 			return -EINVAL;
 		position = &page->lru;
 	}
-	return position->next == &list->head ? -1 : (long)page_to_pfn(vm, list_page(position->next));
+	if (position->next == &list->head)
+		return -1;
+	/* While the list is being migrated, pages wait on lists of the VM's own. */
+	next = list_page(position->next);
+	return next >= vm->memmap && next < vm->memmap + vm->end_pfn ? (long)page_to_pfn(vm, next) : -EINVAL;
 }
 
 long mv_isolate(struct vm *vm, unsigned long pfn, unsigned int mode)

@@ -72,6 +72,16 @@ static void assert_still_held(struct vm *vm, const struct page *page, const char
 			  page->_refcount);
 }
 
+static const char *lock_text(const struct page *page)
+{
+	return PageLocked(page) ? "locked by another CPU" : "unlocked";
+}
+
+static void report_unlocked(struct vm *vm, const struct page *page)
+{
+	violation(vm, VM_RULE_MIGRATE_UNLOCKED, page, "migratepage", "both pages locked", "%s", lock_text(page));
+}
+
 static void check_isolated(struct vm *vm, const struct snapshot *before, const struct page *page)
 {
 	static const char where[] = "isolate_page";
@@ -109,7 +119,7 @@ bool call_isolate_page(struct vm *vm, struct page *page, isolate_mode_t mode)
 	/* One mistake, one report: what follows from a callback that failed is not listed again. */
 	if (vm->debug && vm->nr_violations == recorded && !vm->interrupt) {
 		if (!page_locked_here(vm, page))
-			violation(vm, VM_RULE_ISOLATE_UNLOCKED, page, "isolate_page", "page locked", "unlocked");
+			violation(vm, VM_RULE_ISOLATE_UNLOCKED, page, "isolate_page", "page locked", "%s", lock_text(page));
 		else if (PageIsolated(page))
 			violation(vm, VM_RULE_ISOLATE_SET_FLAG, page, "isolate_page", "PG_isolated clear", "set");
 		else if (isolated)
@@ -172,8 +182,7 @@ int call_migratepage(struct vm *vm, struct page *newpage, struct page *page, enu
 		violation(vm, VM_RULE_HOOK_POSITIVE, page, "migratepage", "0 or a negative errno", "%d", rc);
 	if (vm->debug && vm->nr_violations == recorded && !vm->interrupt) {
 		if (!page_locked_here(vm, page) || !page_locked_here(vm, newpage))
-			violation(vm, VM_RULE_MIGRATE_UNLOCKED, page_locked_here(vm, page) ? newpage : page,
-				  "migratepage", "both pages locked", "unlocked");
+			report_unlocked(vm, page_locked_here(vm, page) ? newpage : page);
 		else if (!PageIsolated(page))
 			violation(vm, VM_RULE_MIGRATE_ISOLATED_WRITTEN, page, "migratepage", "PG_isolated set",
 				  "clear");
@@ -202,7 +211,7 @@ void call_putback_page(struct vm *vm, struct page *page)
 		static const char where[] = "putback_page";
 
 		if (!page_locked_here(vm, page))
-			violation(vm, VM_RULE_PUTBACK_UNLOCKED, page, where, "page locked", "unlocked");
+			violation(vm, VM_RULE_PUTBACK_UNLOCKED, page, where, "page locked", "%s", lock_text(page));
 		else if (!PageIsolated(page))
 			violation(vm, VM_RULE_PUTBACK_ISOLATED_WRITTEN, page, where, "PG_isolated set", "clear");
 		if (page->_refcount < refcount)

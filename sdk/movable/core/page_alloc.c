@@ -55,7 +55,7 @@ void prepare_alloc_context(struct vm *vm, struct alloc_context *ac, gfp_t gfp, u
 /* Reserves the page's block for high-order atomic requests, within the zone's bound (2.7). */
 static void reserve_highatomic_pageblock(struct vm *vm, struct page *page, struct zone *zone)
 {
-	unsigned long limit = zone->boot_managed_pages / 100 + pageblock_nr_pages;
+	unsigned long limit = zone->managed_pages / 100 + pageblock_nr_pages;
 	enum migratetype type = get_pageblock_migratetype(vm, page);
 
 	if (zone->nr_reserved_highatomic >= limit)
@@ -183,13 +183,23 @@ static bool may_use_reserves(const struct vm *vm, gfp_t gfp)
 	return !(gfp & __GFP_NOMEMALLOC) && (gfp & __GFP_MEMALLOC || vm->task_flags & PF_MEMALLOC);
 }
 
+static long free_pages_of(const struct vm *vm)
+{
+	long free_pages = 0;
+
+	for (unsigned int i = 0; i < vm->nr_zones; i++)
+		free_pages += vm->zones[i].stat[NR_FREE_PAGES];
+	return free_pages;
+}
+
 /*
  * The last resort: one more try at the high mark, then the notifiers of drivers that can give memory
- * back (spec/compaction.md 2.13 step 13). *retry says that they did. There is no task to kill.
+ * back (spec/compaction.md 2.13 step 13). *retry says that they really did. There is no task to kill.
  */
 static struct page *alloc_pages_may_oom(struct vm *vm, const struct alloc_context *ac, bool *retry)
 {
 	struct page *page = get_page_from_freelist(vm, ac, WMARK_HIGH | ALLOC_CPUSET);
+	long before;
 
 	*retry = false;
 	if (page)
@@ -199,7 +209,8 @@ static struct page *alloc_pages_may_oom(struct vm *vm, const struct alloc_contex
 		    ac->gfp & __GFP_THISNODE)
 			return NULL;
 	}
-	*retry = py_out_of_memory(vm) > 0;
+	before = free_pages_of(vm);
+	*retry = py_out_of_memory(vm) > 0 && free_pages_of(vm) > before;
 	return NULL;
 }
 
@@ -288,7 +299,7 @@ static void free_pages_prepare(struct vm *vm, struct page *page)
 {
 	if (mapping_bits(page))
 		page->mapping = NULL;
-	if (unlikely(vm->debug))
+	if (unlikely(vm->debug || page->list_id))
 		check_free_page(vm, page);
 	unlink_page(vm, page);
 	page->flags &= ~PAGE_FLAGS_MASK;

@@ -55,6 +55,8 @@ static PyObject *call(struct vm *vm, void *function, PyObject *a, PyObject *b, P
 	answer = PyObject_CallFunctionObjArgs(function, a, b, c, d, NULL);
 	Py_DECREF(function);
 	vm->top = top;
+	/* Another greenlet may have used another machine meanwhile, or left this one. */
+	current_vm = vm;
 	if (unlikely(vm->dead)) {
 		Py_XDECREF(answer);
 		if (!answer)

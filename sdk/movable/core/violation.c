@@ -26,9 +26,9 @@ static void fill(struct vm *vm, struct violation *v, enum rule_id rule, const st
 	v->rule = rule;
 	v->pfn = page ? page_to_pfn(vm, page) : ~0UL;
 	v->cpu = vm->cpu;
-	v->where = where;
 	v->mapping = vm->callback_mapping;
 	v->exception = NULL;
+	snprintf(v->where, sizeof(v->where), "%s", where);
 	snprintf(v->expected, sizeof(v->expected), "%s", expected);
 }
 

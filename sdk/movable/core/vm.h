@@ -131,7 +131,7 @@ struct violation {
 	enum rule_id rule;
 	unsigned long pfn; /* ~0UL: concerns no page */
 	int cpu;
-	const char *where;	     /* core function or callback */
+	char where[48];		     /* core function or callback */
 	const void *mapping;	     /* whose callback it was, or NULL */
 	char expected[96];
 	char seen[96];

@@ -69,6 +69,8 @@ class AddressSpace:
 
     def _resolve(self) -> None:
         """Decide what the core calls for each hook; done again whenever the observers change."""
+        if self._machine.closed:
+            return
         for hook in HOOKS:
             self._callables[hook] = self._callable(hook)
         lib.mv_mapping_set_hooks(self.pointer, *(address_of(self._callables[hook]) for hook in HOOKS))
@@ -109,6 +111,8 @@ class AddressSpace:
         """
         machine = self._machine
         pfns = machine.own(newpage, "newpage"), machine.own(oldpage, "oldpage")
+        if newpage is oldpage:
+            raise MovableError(f"newpage: {newpage!r} is the old page; there is nothing to replace")
         if _replace_page(machine.c, self.pointer, *pfns) == BROKEN:
             machine.fail()
 

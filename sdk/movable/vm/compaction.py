@@ -6,9 +6,9 @@ from attrs import frozen
 
 from movable._core import ffi, lib
 from movable.errors import MovableError
-from movable.flags import GFP, AllocFlags, CompactPriority, CompactResult, MigrateMode, ZoneType
+from movable.flags import GFP, AllocFlags, CompactPriority, CompactResult, MigrateMode, ZoneType, member
 from movable.machine import Machine
-from movable.vm.zones import MAX_ORDER, Zone
+from movable.vm.zones import MAX_ORDER, Zone, one_mark
 
 
 @frozen
@@ -74,13 +74,14 @@ def compact_zone(
         raise MovableError(f"order: must be -1 to {MAX_ORDER - 1}, not {settings.order}")
     if settings.direct and settings.order < 0:
         raise MovableError("order: direct compaction has a goal, so it needs an order from 0 up")
+    classzone = zone.type if settings.classzone is None else settings.classzone
     run = ffi.new("struct mv_run *")
     run.zone = zone.id
     run.order = settings.order
-    run.mode = settings.mode
+    run.mode = member(MigrateMode, settings.mode, "mode")
     run.gfp = settings.gfp
-    run.alloc_flags = settings.alloc_flags
-    run.classzone_idx = zone.type if settings.classzone is None else settings.classzone
+    run.alloc_flags = one_mark(settings.alloc_flags)
+    run.classzone_idx = member(ZoneType, classzone, "classzone")
     run.direct_compaction = settings.direct
     run.whole_zone = settings.whole_zone
     run.ignore_skip_hint = settings.ignore_skip_hint
@@ -100,4 +101,5 @@ def try_to_compact_pages(
     machine: Machine, nid: int, order: int, gfp: GFP, priority: CompactPriority
 ) -> CompactResult:
     """Direct compaction over the request's zonelist."""
+    priority = member(CompactPriority, priority, "priority")
     return CompactResult(machine.check(lib.mv_try_to_compact_pages(machine.c, nid, order, gfp, priority)))

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from movable._core import ffi, lib
 from movable.errors import MovableError
-from movable.flags import MigrateMode, MigrateReason
+from movable.flags import MigrateMode, MigrateReason, member
 from movable.lists import PageList
 from movable.machine import Machine, address_of
 from movable.page import Page
@@ -77,6 +77,7 @@ def migrate(
     reason: MigrateReason,
 ) -> MigrateResult:
     """Run migrate_pages() over a migration list; see VM.migrate_pages."""
+    mode, reason = member(MigrateMode, mode, "mode"), member(MigrateReason, reason, "reason")
     pointer = pages.migration_list(machine)
     target = ffi.new("struct mv_target *")
     keep: list[object] = [put_new_page]

@@ -15,6 +15,7 @@ from movable.flags import (
     MigrateMode,
     MigrateReason,
     MigrateType,
+    member,
 )
 from movable.lists import PageList
 from movable.machine import BROKEN, Machine
@@ -165,7 +166,9 @@ class VM:
     def set_pageblock_migratetype(self, pfn: int, migratetype: MigrateType) -> int:
         """Change a pageblock's type; its free pages move to that type's lists. How many those were."""
         return self.machine.check(
-            lib.mv_set_pageblock_migratetype(self.machine.c, self.page(pfn).pfn, migratetype)
+            lib.mv_set_pageblock_migratetype(
+                self.machine.c, self.page(pfn).pfn, member(MigrateType, migratetype, "migratetype")
+            )
         )
 
     def pageblock_skip(self, pfn: int) -> bool:

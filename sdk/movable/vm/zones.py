@@ -6,7 +6,8 @@ from attrs import field, frozen
 
 from movable._core import ffi, lib
 from movable.config import ZONE_KINDS, Watermarks
-from movable.flags import AllocFlags, CompactResult, MigrateType, ZoneType
+from movable.errors import MovableError
+from movable.flags import AllocFlags, CompactResult, MigrateType, ZoneType, member
 from movable.machine import Machine
 
 MAX_ORDER = 11
@@ -76,6 +77,7 @@ class Zone:
 
     def free_counts(self, migratetype: MigrateType) -> list[int]:
         """Free blocks by order on the lists of one migrate type: a line of /proc/pagetypeinfo."""
+        migratetype = member(MigrateType, migratetype, "migratetype")
         return [lib.mv_free_count(self._machine.c, self.id, order, migratetype) for order in range(MAX_ORDER)]
 
     def fragmentation_index(self, order: int) -> int:
@@ -90,11 +92,10 @@ class Zone:
         self, order: int, alloc_flags: AllocFlags = AllocFlags(0), classzone: ZoneType | None = None
     ) -> CompactResult:
         """Whether compacting for this order makes sense (spec/compaction.md 3.3): SUCCESS, SKIPPED, CONTINUE."""
-        classzone = self.type if classzone is None else classzone
+        classzone = self.type if classzone is None else member(ZoneType, classzone, "classzone")
         order = order if order == -1 else _check_order(order)
-        return CompactResult(
-            lib.mv_compaction_suitable(self._machine.c, self.id, order, alloc_flags, classzone)
-        )
+        flags = one_mark(alloc_flags)
+        return CompactResult(lib.mv_compaction_suitable(self._machine.c, self.id, order, flags, classzone))
 
     @property
     def compact_state(self) -> CompactState:
@@ -122,6 +123,16 @@ class Node:
     nid: int
     zones: tuple[Zone, ...]
     cpus: tuple[int, ...]
+
+
+def one_mark(flags: AllocFlags) -> AllocFlags:
+    """Flags that name one watermark at most; MovableError for two."""
+    both = AllocFlags.WMARK_LOW | AllocFlags.WMARK_HIGH
+    if flags & both == both:
+        raise MovableError(
+            "alloc_flags: WMARK_LOW and WMARK_HIGH are two watermarks; give one, or none for min"
+        )
+    return flags
 
 
 def _check_order(order: int) -> int:
