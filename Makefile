@@ -14,7 +14,7 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-om
 # asan-stack=0: greenlets copy slices of the stack, red zones included.
 ASAN_CFLAGS := $(SANITIZE) --param asan-stack=0 -g -O1
 
-.PHONY: help build test test-fast lint format types layers docstrings docs cwarn asan bench check gates clean
+.PHONY: help soak build test test-fast lint format types layers docstrings docs cwarn asan bench check gates clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -67,6 +67,9 @@ asan: ## the tests on a copy of the core with AddressSanitizer and UBSan
 
 bench: ## migration and scanning against plain copies
 	$(PYTHON) -c "import sys, movable.cli; sys.exit(movable.cli.main())" bench
+
+soak: ## 100,000 random operations with a full recount after each
+	PYTHONPATH=tests $(PYTHON) -m stateful.long_run --operations 100000
 
 check: ## judge every installed driver
 	$(PYTHON) -c "import sys, movable.cli; sys.exit(movable.cli.main())" check --all

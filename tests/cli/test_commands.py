@@ -1,5 +1,6 @@
 """The command as a whole, and ``movable drivers``."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -76,7 +77,7 @@ def test_a_foreign_driver_is_listed_and_judged(tmp_path: Path) -> None:
     everything = _run(tmp_path, "check", "--all", "-q", "-k", "LOAD")
     assert everything.returncode == 1
     assert "not judged: broken = broken: ModuleNotFoundError" in everything.stdout
-    assert everything.stdout.endswith("2/2 drivers passed\n")
+    assert re.search(r"(\d+)/\1 drivers passed\n$", everything.stdout)
     unknown = _run(tmp_path, "check", "foriegn")
     assert unknown.returncode == 2
-    assert "installed: balloon, foreign" in unknown.stderr
+    assert re.search(r"installed: .*balloon.*foreign", unknown.stderr)

@@ -32,10 +32,12 @@ def balloon(vm: VM, host: Host) -> VirtioBalloon:
 
 @pytest.fixture
 def isolate(vm: VM) -> Isolate:
-    """Isolates pages onto a list, as a caller of migrate_pages does."""
+    """Isolates pages onto a list, as a caller of migrate_pages does; the list lives as long as the VM."""
+    kept: list[PageList] = []
 
     def isolate(pages: Iterable[Page]) -> PageList:
         listed = vm.page_list("caller")
+        kept.append(listed)
         for page in pages:
             assert listed.isolate(page)
         return listed

@@ -79,9 +79,14 @@ class Subject:
             raise CheckFailed(f"{what} raised {describe(error)}", clause=clause, where=what) from error
 
     def store(self, size: int | None = None) -> Handle | None:
-        """Store a new object of ``size`` bytes (by chance, up to the largest); None if the driver is full."""
+        """Store a new object of ``size`` bytes; None if the driver is full.
+
+        Without a size: the largest, the smallest, then by chance, so that every edge is moved and read back.
+        """
         limit = self.spec.capabilities.max_object
-        data = self.ledger.fresh(self.ledger.rng.randint(1, limit) if size is None else size)
+        edges = dict(enumerate((limit, 1)))
+        chance = edges.get(len(self.ledger.objects)) or self.ledger.rng.randint(1, limit)
+        data = self.ledger.fresh(chance if size is None else size)
         handle: Handle | None = self.ask("store()", self.workload.store, data)
         if handle is None:
             return None

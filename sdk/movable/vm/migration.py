@@ -75,6 +75,7 @@ def migrate(
     put_new_page: PutPage | None,
     mode: MigrateMode,
     reason: MigrateReason,
+    nodes: int,
 ) -> MigrateResult:
     """Run migrate_pages() over a migration list; see VM.migrate_pages."""
     mode, reason = member(MigrateMode, mode, "mode"), member(MigrateReason, reason, "reason")
@@ -82,6 +83,10 @@ def migrate(
     target = ffi.new("struct mv_target *")
     keep: list[object] = [put_new_page]
     if isinstance(get_new_page, NodeTarget):
+        if not 0 <= get_new_page.nid < nodes:
+            raise MovableError(
+                f"get_new_page: this machine has nodes 0 to {nodes - 1}, not {get_new_page.nid}"
+            )
         target.nid = get_new_page.nid
     elif callable(get_new_page):
         keep.append(_Targets(machine, get_new_page).new_page)

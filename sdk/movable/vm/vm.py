@@ -203,7 +203,9 @@ class VM:
         ``target_node()`` makes one in C. ``put_new_page(page)`` takes unused targets back; without it they
         are freed. Pages left on the list are still isolated: give them back with putback_movable_pages().
         """
-        return migration.migrate(self.machine, pages, get_new_page, put_new_page, mode, reason)
+        return migration.migrate(
+            self.machine, pages, get_new_page, put_new_page, mode, reason, len(self.nodes)
+        )
 
     def target_node(self, nid: int) -> migration.NodeTarget:
         """A target allocator for migrate_pages(): movable pages of exactly this node."""
@@ -249,11 +251,17 @@ class VM:
 
     def count_vm_event(self, event: counters.VmEvent, n: int = 1) -> None:
         """Count events of a driver."""
-        self.machine.check(lib.mv_count_event(self.machine.c, event, n))
+        self.machine.check(lib.mv_count_event(self.machine.c, member(counters.VmEvent, event, "event"), n))
 
     def adjust_managed_page_count(self, page: Page, delta: int) -> None:
         """Move pages into (+) or out of (-) the managed pages of the page's zone, as a balloon does."""
-        self.machine.check(lib.mv_adjust_managed(self.machine.c, self.machine.own(page), delta))
+        pfn = self.machine.own(page)
+        zone = self.zones[page.zone_id]
+        if not 0 <= zone.managed + delta <= zone.present:
+            raise MovableError(
+                f"delta: {zone.name} has {zone.managed} managed pages; {delta:+} is impossible"
+            )
+        self.machine.check(lib.mv_adjust_managed(self.machine.c, pfn, delta))
 
     def recount(self) -> None:
         """Recount everything: free lists, pages, LRU, lists, counters. KernelAssertion where they differ.
