@@ -2,7 +2,7 @@
 
 from errno import EAGAIN
 from itertools import count
-from typing import Any, cast
+from typing import Any
 
 from movable import VM, AddressSpace, MigrateMode, Page, PageFlag, VmEvent
 from mutants.cells import Cells
@@ -247,6 +247,16 @@ class MigrateForgetsContents(Cells):
 
 
 @wrong("MIG-DATA", "DATA-1")
+class MigrateLosesTheLastByte(Cells):
+    """Its copy stops one byte short."""
+
+    def _copy(self, newpage: Page, oldpage: Page) -> None:
+        newpage.data[:-1] = oldpage.data[:-1]
+        newpage.private = oldpage.private
+        newpage.index = oldpage.index
+
+
+@wrong("MIG-DATA", "DATA-1")
 class MigrateCopiesHalf(Cells):
     """It copies the first half of the page."""
 
@@ -351,13 +361,10 @@ class MigrateForgetsItsList(Cells):
         super()._release(page)
 
 
-_SUCCESS = cast(VmEvent, list(VM("tiny").vmstat()).index("pgmigrate_success"))
-
-
 @wrong("ACC-EVENTS", "ACC-3")
 class CountsForTheVm(Cells):
     """It counts its moves in the VM's own counter."""
 
     def _give_up(self, oldpage: Page) -> None:
         super()._give_up(oldpage)
-        self.vm.count_vm_event(_SUCCESS)
+        self.vm.count_vm_event(VmEvent.PGMIGRATE_SUCCESS)

@@ -79,14 +79,9 @@ class Subject:
             raise CheckFailed(f"{what} raised {describe(error)}", clause=clause, where=what) from error
 
     def store(self, size: int | None = None) -> Handle | None:
-        """Store a new object of ``size`` bytes; None if the driver is full.
-
-        Without a size: the largest, the smallest, then by chance, so that every edge is moved and read back.
-        """
+        """Store a new object of ``size`` bytes (by chance, up to the largest); None if the driver is full."""
         limit = self.spec.capabilities.max_object
-        edges = dict(enumerate((limit, 1)))
-        chance = edges.get(len(self.ledger.objects)) or self.ledger.rng.randint(1, limit)
-        data = self.ledger.fresh(chance if size is None else size)
+        data = self.ledger.fresh(self.ledger.rng.randint(1, limit) if size is None else size)
         handle: Handle | None = self.ask("store()", self.workload.store, data)
         if handle is None:
             return None
@@ -98,6 +93,12 @@ class Subject:
             )
         self.ledger.enter(handle, data)
         return handle
+
+    def store_edges(self) -> None:
+        """Store the largest, the smallest and odd objects: a copy that stops short shows at their ends."""
+        limit = self.spec.capabilities.max_object
+        for size in sorted({1, limit // 2 | 1, max(limit - 1, 1), limit}):
+            self.store(size)
 
     def store_any(self) -> Handle | None:
         """Store an object of any size, a single byte if nothing larger is taken."""

@@ -9,8 +9,21 @@ _NAMES = [ffi.string(lib.mv_counter_name(index)).decode() for index in range(lib
 
 
 class VmEvent(enum.IntEnum):
-    """Events that drivers count themselves. spec/drivers.md 4.4."""
+    """The events of /proc/vmstat; a driver counts its own (spec/drivers.md 4.4), the VM the others."""
 
+    PGALLOC_DMA = _NAMES.index("pgalloc_dma")
+    PGALLOC_DMA32 = _NAMES.index("pgalloc_dma32")
+    PGALLOC_NORMAL = _NAMES.index("pgalloc_normal")
+    PGALLOC_MOVABLE = _NAMES.index("pgalloc_movable")
+    PGFREE = _NAMES.index("pgfree")
+    PGMIGRATE_SUCCESS = _NAMES.index("pgmigrate_success")
+    PGMIGRATE_FAIL = _NAMES.index("pgmigrate_fail")
+    COMPACT_MIGRATE_SCANNED = _NAMES.index("compact_migrate_scanned")
+    COMPACT_FREE_SCANNED = _NAMES.index("compact_free_scanned")
+    COMPACT_ISOLATED = _NAMES.index("compact_isolated")
+    COMPACT_STALL = _NAMES.index("compact_stall")
+    COMPACT_FAIL = _NAMES.index("compact_fail")
+    COMPACT_SUCCESS = _NAMES.index("compact_success")
     BALLOON_INFLATE = _NAMES.index("balloon_inflate")
     BALLOON_DEFLATE = _NAMES.index("balloon_deflate")
     BALLOON_MIGRATE = _NAMES.index("balloon_migrate")

@@ -191,7 +191,8 @@ def handles(rig: Rig) -> None:
     requires=("MIG-HANDLES",),
 )
 def data(rig: Rig) -> None:
-    """Everything is read back after every page has moved."""
+    """Everything, objects of the largest size included, is read back after every page has moved."""
+    rig.store_edges()
     rig.fill()
     rig.must_move()
     rig.verify()

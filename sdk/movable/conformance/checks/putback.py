@@ -136,6 +136,7 @@ def again(rig: Rig) -> None:
 )
 def data(rig: Rig) -> None:
     """Everything is read back after every page was isolated and put back."""
+    rig.store_edges()
     _put_back(rig)
     rig.verify("DATA-2")
 
