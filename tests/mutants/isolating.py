@@ -5,7 +5,7 @@ from typing import Any
 
 from movable import Capabilities, IsolateMode, Page, PageFlag, hookimpl
 from mutants.cells import Cells
-from mutants.halves import Halves, Record
+from mutants.halves import SIZE, Halves, Record
 from mutants.mutation import wrong
 
 
@@ -196,7 +196,9 @@ class FillsIsolatedPages(Halves):
 
 @wrong("ISO-NOT-REUSED", "ISO-4")
 class WritesToIsolatedPages(Halves):
-    """It counts stores in the first byte of every page it has, isolated ones too."""
+    """It counts stores in the last byte of every page it has, isolated ones too."""
+
+    capabilities = Capabilities(pin=True, max_object=SIZE - 1)
 
     def _record_with_room(self) -> Record | None:
         for record in self.records.values():

@@ -194,11 +194,21 @@ long mv_free_pages(struct vm *vm, unsigned long pfn, unsigned int order)
 	API_END(vm, 0);
 }
 
+/* -EINVAL if the zone would end up with fewer than no pages, or more than it has. */
+static long adjust_managed(struct zone *zone, long delta)
+{
+	long managed = (long)zone->managed_pages + delta;
+
+	if (managed < 0 || managed > (long)zone->present_pages)
+		return -EINVAL;
+	zone->managed_pages = (unsigned long)managed;
+	return 0;
+}
+
 long mv_adjust_managed(struct vm *vm, unsigned long pfn, long delta)
 {
 	API_BEGIN(vm, false);
-	page_zone(vm, pfn_to_page(vm, pfn))->managed_pages += (unsigned long)delta;
-	API_END(vm, 0);
+	API_END(vm, adjust_managed(page_zone(vm, pfn_to_page(vm, pfn)), delta));
 }
 
 long mv_pageblock_migratetype(struct vm *vm, unsigned long pfn)

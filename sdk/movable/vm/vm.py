@@ -256,12 +256,11 @@ class VM:
     def adjust_managed_page_count(self, page: Page, delta: int) -> None:
         """Move pages into (+) or out of (-) the managed pages of the page's zone, as a balloon does."""
         pfn = self.machine.own(page)
-        zone = self.zones[page.zone_id]
-        if not 0 <= zone.managed + delta <= zone.present:
+        if self.machine.check(lib.mv_adjust_managed(self.machine.c, pfn, delta)) < 0:
+            zone = self.zones[page.zone_id]
             raise MovableError(
                 f"delta: {zone.name} has {zone.managed} managed pages; {delta:+} is impossible"
             )
-        self.machine.check(lib.mv_adjust_managed(self.machine.c, pfn, delta))
 
     def recount(self) -> None:
         """Recount everything: free lists, pages, LRU, lists, counters. KernelAssertion where they differ.
