@@ -147,8 +147,11 @@ def test_a_wrapper_can_change_an_answer(vm: VM, driver: Recorder) -> None:
     """What a wrapper returns is what the VM sees."""
 
     class Refusing:
+        """A plugin for one test: refusing."""
+
         @hookimpl(wrapper=True)
         def isolate_page(self, page: Page) -> Generator[None, Any, bool]:
+            """Turn the driver's True into a refusal."""
             assert (yield) is True
             driver.idle.add(page)
             return False
@@ -216,8 +219,11 @@ def test_an_observer_that_raises_breaks_the_contract(vm: VM, driver: Recorder) -
     """An exception of an observer is reported like one of the driver it watches; the VM lives on."""
 
     class Broken:
+        """A plugin for one test: broken."""
+
         @hookimpl(wrapper=True)
         def isolate_page(self) -> Generator[None, Any, Any]:
+            """Raise after the driver has answered."""
             yield
             raise LookupError("blind")
 
@@ -245,11 +251,14 @@ def test_observers_nest_in_order(vm: VM, driver: Recorder) -> None:
     order: list[str] = []
 
     class Named:
+        """A plugin for one test: named."""
+
         def __init__(self, name: str) -> None:
             self.name = name
 
         @hookimpl(wrapper=True)
         def isolate_page(self) -> Generator[None, Any, Any]:
+            """Note the order in which observers are called."""
             order.append(self.name)
             return (yield)
 
@@ -264,8 +273,11 @@ def test_an_observer_may_take_itself_out(vm: VM, driver: Recorder) -> None:
     calls: list[Page] = []
 
     class Once:
+        """A plugin for one test: once."""
+
         @hookimpl(wrapper=True)
         def isolate_page(self, page: Page) -> Generator[None, Any, Any]:
+            """Note the page and leave the answer to the driver."""
             calls.append(page)
             driver.mapping.remove_observer(self)
             driver.mapping.add_observer(Silent())
@@ -281,20 +293,25 @@ def test_a_bad_observer_leaves_no_trace(vm: VM, driver: Recorder) -> None:
     """An observer that is refused is registered with none of its hooks, and others can still come."""
 
     class Half:
+        """A plugin for one test: half."""
+
         calls = 0
 
         @hookimpl
         def isolate_page(self) -> None:
+            """Count the calls."""
             type(self).calls += 1
 
         @hookimpl
         def putback_page(self, whence: str) -> None:
-            pass
+            """Nothing to undo."""
 
     class Misspelt(Half):
+        """A plugin for one test: misspelt."""
+
         @hookimpl
         def migrate_page(self) -> None:
-            pass
+            """A hook of this name does not exist."""
 
         putback_page = None  # type: ignore[assignment]
 

@@ -51,14 +51,18 @@ def test_hooks_must_be_marked(vm: VM) -> None:
     """Methods without @hookimpl are no hooks, and the message says what to write."""
 
     class Unmarked:
+        """A plugin for one test: unmarked."""
+
         def isolate_page(self, page: Page, mode: IsolateMode) -> bool:
+            """Not marked as a hook."""
             return False
 
         def migratepage(self, mapping: Any, newpage: Page, oldpage: Page, mode: MigrateMode) -> int:
+            """Not marked as a hook."""
             return 0
 
         def putback_page(self, page: Page) -> None:
-            pass
+            """Not marked as a hook."""
 
     with pytest.raises(DriverError, match=r"isolate_page, migratepage, putback_page; .*@movable\.hookimpl"):
         AddressSpace(vm, Unmarked(), "bad")
@@ -69,9 +73,11 @@ def test_an_argument_must_be_one_of_the_contracts(vm: VM) -> None:
     """A hook with an argument that the contract does not have is refused, the argument named."""
 
     class Wrong(Minimal):
+        """A plugin for one test: wrong."""
+
         @hookimpl
         def putback_page(self, page: Page, why: str) -> None:  # type: ignore[override]
-            pass
+            """Takes an argument that the hook does not have."""
 
     with pytest.raises(DriverError, match=r"(?s)driver 'bad': .*putback_page.*'why'"):
         AddressSpace(vm, Wrong(), "bad")
@@ -82,9 +88,11 @@ def test_an_unknown_hook_is_refused(vm: VM) -> None:
     """A marked method that is no hook is a spelling mistake, and is named."""
 
     class Misspelt(Minimal):
+        """A plugin for one test: misspelt."""
+
         @hookimpl
         def putback_pages(self, page: Page) -> None:
-            pass
+            """A hook of this name does not exist."""
 
     with pytest.raises(DriverError, match=r"(?s)driver 'bad': .*putback_pages"):
         AddressSpace(vm, Misspelt(), "bad")
@@ -95,8 +103,11 @@ def test_a_drivers_own_hook_is_no_wrapper(vm: VM) -> None:
     """A driver whose hook only wraps has nothing inside to wrap: the hook counts as missing."""
 
     class Wrapped(Minimal):
+        """A plugin for one test: wrapped."""
+
         @hookimpl(wrapper=True)
         def isolate_page(self, page: Page, mode: IsolateMode) -> Any:
+            """A wrapper, not an implementation."""
             return (yield)
 
     with pytest.raises(DriverError, match="implements no isolate_page"):
@@ -109,13 +120,17 @@ def test_hooks_may_take_fewer_arguments(vm: VM, targets: Targets) -> None:
     seen: list[tuple[Page, ...]] = []
 
     class Thrifty(Recorder):
+        """A plugin for one test: thrifty."""
+
         @hookimpl
         def isolate_page(self, page: Page) -> bool:  # type: ignore[override]
+            """Take the page off the list, without asking for the mode."""
             self.idle.remove(page)
             return True
 
         @hookimpl
         def migratepage(self, oldpage: Page, newpage: Page) -> int:  # type: ignore[override]
+            """Note the pages, in the order asked for."""
             seen.append((oldpage, newpage))
             self.mapping.replace_page(newpage, oldpage)
             self._redirect(newpage.private, newpage)
@@ -123,6 +138,7 @@ def test_hooks_may_take_fewer_arguments(vm: VM, targets: Targets) -> None:
 
         @hookimpl
         def putback_page(self) -> None:  # type: ignore[override]
+            """Never reached."""
             raise NotImplementedError
 
     driver = Thrifty(vm)
@@ -137,18 +153,23 @@ def test_arguments_have_their_types(vm: VM, driver: Recorder, targets: Targets) 
     types: list[tuple[type, ...]] = []
 
     class Curious(Minimal):
+        """A plugin for one test: curious."""
+
         @hookimpl
         def isolate_page(self, page: Page, mode: IsolateMode) -> bool:
+            """Note the types of the arguments."""
             types.append((type(page), type(mode)))
             return True
 
         @hookimpl
         def migratepage(self, mapping: Any, newpage: Page, oldpage: Page, mode: MigrateMode) -> int:
+            """Note the types of the arguments."""
             types.append((type(mapping), type(newpage), type(oldpage), type(mode)))
             return -5
 
         @hookimpl
         def putback_page(self, page: Page) -> None:
+            """Note the types of the arguments."""
             types.append((type(page),))
 
     mapping = AddressSpace(vm, Curious(), "curious")
@@ -165,6 +186,8 @@ def test_modules_can_be_drivers(vm: VM) -> None:
     """Any object with the three hooks is a driver, an instance of a class or not."""
 
     class Namespace:
+        """A plugin for one test: namespace."""
+
         isolate_page = staticmethod(hookimpl(lambda page, mode: True))
         migratepage = staticmethod(hookimpl(lambda mapping, newpage, oldpage, mode: -5))
         putback_page = staticmethod(hookimpl(lambda page: None))
