@@ -169,7 +169,7 @@ class Machine:
         c = self._handle.c
         if c is None:
             return
-        if lib.mv_list_isolated(c, page_list):
+        if lib.mv_list_isolated(c, page_list) and not lib.mv_dead(c):
             count = lib.mv_list_len(c, page_list)
             text = f"page list {name!r} was dropped with {count} isolated pages; put them back first"
             warnings.warn(text, ResourceWarning, stacklevel=3)

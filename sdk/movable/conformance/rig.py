@@ -48,14 +48,16 @@ class Rig(Subject):
         super().__init__(spec, seed, **settings)
 
     def isolate(self, pages: Iterable[Page], mode: IsolateMode = IsolateMode(0)) -> Batch:
-        """Isolate pages as a caller of migrate_pages does."""
+        """Isolate pages as a caller of migrate_pages does; what is on the list is put back at the latest at the end."""
         listed = self.vm.page_list("conformance")
         taken: list[Page] = []
         refused: list[Page] = []
-        for page in pages:
-            (taken if listed.isolate(page, mode) else refused).append(page)
-        batch = Batch(listed, tuple(taken), tuple(refused))
-        self.batches.append(batch)
+        try:
+            for page in pages:
+                (taken if listed.isolate(page, mode) else refused).append(page)
+        finally:
+            batch = Batch(listed, tuple(taken), tuple(refused))
+            self.batches.append(batch)
         return batch
 
     def isolate_some(self, pages: Sequence[Page] | None = None) -> Batch:
