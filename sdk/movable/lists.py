@@ -58,14 +58,20 @@ class PageList:
 
     def __iter__(self) -> Iterator[Page]:
         """The pages, head to tail. The one just yielded may be removed; RuntimeError for other changes."""
-        machine = self._machine
-        pfn = _list_next(machine.c, self.pointer, -1)
+        pfn = self._next(-1)
         while pfn >= 0:
-            following = _list_next(machine.c, self.pointer, pfn)
-            yield machine.page(pfn)
+            following = self._next(pfn)
+            yield self._machine.page(pfn)
             pfn = following
-            if pfn >= 0 and not _list_has(machine.c, self.pointer, pfn):
+            if pfn >= 0 and not _list_has(self._machine.c, self.pointer, pfn):
                 raise RuntimeError(f"{self!r} changed while it was walked")
+
+    def _next(self, pfn: int) -> int:
+        """The pfn after this one, or the first for -1; -1 at the end."""
+        following = self._machine.check(_list_next(self._machine.c, self.pointer, pfn))
+        if following < -1:
+            raise RuntimeError(f"{self!r} changed while it was walked")
+        return following
 
     def add(self, page: Page) -> None:
         """Link the page at the head (``list_add``)."""
@@ -92,7 +98,7 @@ class PageList:
 
     def pop(self) -> Page | None:
         """Unlink and return the page at the head; None if the list is empty."""
-        pfn = _list_next(self._machine.c, self.pointer, -1)
+        pfn = self._next(-1)
         if pfn < 0:
             return None
         page: Page = self._machine.page(pfn)

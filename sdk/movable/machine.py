@@ -128,7 +128,8 @@ class Machine:
 
     def add_page(self, pfn: Any, page: Any) -> None:
         """Note the one Page object of a frame; MovableError if there is no such frame, or it has one."""
-        if not isinstance(pfn, int) or not 0 <= pfn < 1 << 52 or lib.mv_prepare_page(self.c, pfn) < 0:
+        known = isinstance(pfn, int) and 0 <= pfn < 1 << 52
+        if not known or self.check(lib.mv_prepare_page(self.c, pfn)) < 0:
             raise MovableError(f"pfn: there is no page frame {pfn!r} in this machine")
         if pfn in self.pages:
             raise MovableError(f"pfn: frame {pfn:#x} has its Page already; ask the VM for it with page()")
@@ -232,7 +233,7 @@ class Machine:
             cpu=report.cpu,
             expected=ffi.string(report.expected).decode(errors="replace"),
             seen=ffi.string(report.seen).decode(errors="replace"),
-            where=ffi.string(report.where).decode(),
+            where=ffi.string(report.where).decode(errors="replace"),
             driver=None if owner is None else owner.name,
         )
 

@@ -78,7 +78,7 @@ class Page:
         return answer
 
     def _set_field(self, field: int, value: int) -> None:
-        if _write(self._machine.c, self._pfn, field, value) < 0:
+        if self._machine.check(_write(self._machine.c, self._pfn, field, value)) < 0:
             raise MovableError(f"page {self._pfn:#x} is free: its fields belong to the allocator")
 
     # The page lock (spec/migration.md 2.4)

@@ -94,16 +94,16 @@ class Pair:
             if self.used:
                 self.free(random.randrange(len(self.used)))
 
-    def compare(self) -> None:
+    def verify(self) -> None:
         """Counters and types are the same, and so are the lists, down to the order of their blocks."""
-        self.compare_counts()
+        self.verify_counts()
         for migratetype in ORDINARY:
             for order in (8, 3, 0):
                 while self.alloc(order, migratetype):
                     pass
-        self.compare_counts()
+        self.verify_counts()
 
-    def compare_counts(self) -> None:
+    def verify_counts(self) -> None:
         """The same blocks on all lists, and the same types."""
         self.vm.recount()
         assert self.zone.nr_free == self.model.nr_free()
@@ -123,7 +123,7 @@ def test_from_boot(steps: list[Step]) -> None:
     pair = Pair((), crowded=False)
     for step in steps:
         pair.run(step)
-    pair.compare()
+    pair.verify()
 
 
 @settings(deadline=None, max_examples=30)
@@ -135,7 +135,7 @@ def test_from_scattered_memory(steps: list[Step], special: list[MigrateType], se
         pair.run(("free few", seed, MigrateType.MOVABLE))
     for step in steps:
         pair.run(step)
-    pair.compare()
+    pair.verify()
 
 
 @settings(deadline=None, max_examples=30)
@@ -145,4 +145,4 @@ def test_from_blocks_of_several_types(steps: list[Step], special: list[MigrateTy
     pair = Pair(special, crowded=False)
     for step in steps:
         pair.run(step)
-    pair.compare()
+    pair.verify()

@@ -33,6 +33,7 @@ def test_a_driver_that_fails_ends_with_1(capsys: pytest.CaptureFixture[str]) -> 
     assert told[3].startswith("  clause  MIG-1: ")
     assert told[6].strip() == f"repeat  movable check {WRONG} -k MIG-CLEARED"
     assert told[8].startswith("blocked by MIG-CLEARED: ")
+    assert told[8].endswith(" more (-v lists them)")
     assert told[-1] == "verdict: fail"
 
 

@@ -64,12 +64,19 @@ def test_resident_size_stays_when_balloon_pages_migrate(touched: VM) -> None:
 
 
 def test_deflated_memory_can_be_used_again(vm: VM, balloon: VirtioBalloon) -> None:
-    """Pages that came back from the host are ordinary memory."""
+    """Pages that came back from the host are allocated, hold what is written, and are freed like any others."""
+    free = vm.zones[0].free_pages
     balloon.set_target(2000)
+    ballooned = {page.pfn for page in balloon.mapping.pages()}
     balloon.set_target(0)
-    for page in take_all(vm):
-        page.data[:4] = b"mine"
+    taken = take_all(vm)
+    assert len(ballooned & {page.pfn for page in taken}) > 1800
+    for page in taken:
+        page.data[:] = page.pfn.to_bytes(4, "little") * 1024
+    assert all(bytes(page.data[-4:]) == page.pfn.to_bytes(4, "little") for page in taken)
+    for page in taken:
         page.put()
+    assert vm.zones[0].free_pages == free
     vm.recount()
 
 

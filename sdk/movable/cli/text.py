@@ -27,6 +27,8 @@ _STYLE = {
     Outcome.NOT_RUN: "dim",
 }
 
+_MANY = 8
+
 
 def print_report(console: Console, report: Report, *, quiet: bool = False, verbose: bool = False) -> None:
     """Print one driver's report; ``quiet`` leaves the last lines, ``verbose`` adds a line for every check."""
@@ -102,11 +104,12 @@ def _print_failures(console: Console, report: Report) -> None:
 
 
 def _print_grouped(console: Console, results: Iterable[CheckResult], style: str) -> None:
-    """Ids that share a reason, on one line each reason."""
+    """Ids that share a reason, on one line each reason; of many the first ones."""
     groups: dict[str, list[str]] = {}
     for result in results:
         groups.setdefault(result.message, []).append(result.id)
     if groups:
         console.print()
     for reason, ids in groups.items():
-        _line(console, f"{reason}: {', '.join(ids)}", style)
+        shown = ids if len(ids) <= _MANY else [*ids[:_MANY], f"and {len(ids) - _MANY} more (-v lists them)"]
+        _line(console, f"{reason}: {', '.join(shown)}", style)

@@ -162,12 +162,15 @@ void mv_zone(struct vm *vm, int zone, struct mv_zone *info)
 		info->nr_free[order] = z->free_area[order].nr_free;
 }
 
-unsigned long mv_free_count(struct vm *vm, int zone, unsigned int order, int type)
+long mv_free_count(struct vm *vm, int zone, unsigned int order, int type)
 {
-	unsigned long count = 0;
+	long count = 0;
 
+	if (!vm_begin_access(vm))
+		return BROKEN;
 	list_for_each_page(page, &vm->zones[zone].free_area[order].free_list[type])
 		count++;
+	vm_end_access(vm);
 	return count;
 }
 

@@ -135,8 +135,7 @@ bool mv_list_has(struct vm *vm, struct page_list *list, unsigned long pfn)
 	return pfn_to_page(vm, pfn)->list_id == list->id;
 }
 
-/* The page after `pfn` on the list, or the first for -1; -1 at the end, -EINVAL if `pfn` is not on it. */
-long mv_list_next(struct vm *vm, struct page_list *list, long pfn)
+static long next_on_list(const struct vm *vm, const struct page_list *list, long pfn)
 {
 	const struct list_head *position = &list->head;
 	const struct page *next;
@@ -153,6 +152,18 @@ long mv_list_next(struct vm *vm, struct page_list *list, long pfn)
 	/* While the list is being migrated, pages wait on lists of the VM's own. */
 	next = list_page(position->next);
 	return next >= vm->memmap && next < vm->memmap + vm->end_pfn ? (long)page_to_pfn(vm, next) : -EINVAL;
+}
+
+/* The page after `pfn` on the list, or the first for -1; -1 at the end, -EINVAL if `pfn` is not on it. */
+long mv_list_next(struct vm *vm, struct page_list *list, long pfn)
+{
+	long next;
+
+	if (!vm_begin_access(vm))
+		return BROKEN;
+	next = next_on_list(vm, list, pfn);
+	vm_end_access(vm);
+	return next;
 }
 
 long mv_isolate(struct vm *vm, unsigned long pfn, unsigned int mode)

@@ -3,11 +3,8 @@
 
 #include "page_alloc.h"
 
-/* Makes the struct page fit to be looked at; -EINVAL if there is no such page. */
-long mv_prepare_page(struct vm *vm, unsigned long pfn)
+static void prepare_page(struct vm *vm, unsigned long pfn)
 {
-	if (!pfn_valid(vm, pfn))
-		return -EINVAL;
 	if (!(*pageblock_of(vm, pfn) & PB_READY) && !PageBuddy(pfn_to_page(vm, pfn))) {
 		struct page *page = pfn_to_page(vm, pfn);
 
@@ -16,6 +13,17 @@ long mv_prepare_page(struct vm *vm, unsigned long pfn)
 		page->lock_cpu = -1;
 		set_page_zone(page, &vm->zones[vm->pageblock_zone[pfn_to_block(pfn)]]);
 	}
+}
+
+/* Makes the struct page fit to be looked at; -EINVAL if there is no such page. */
+long mv_prepare_page(struct vm *vm, unsigned long pfn)
+{
+	if (!pfn_valid(vm, pfn))
+		return -EINVAL;
+	if (!vm_begin_access(vm))
+		return BROKEN;
+	prepare_page(vm, pfn);
+	vm_end_access(vm);
 	return 0;
 }
 
@@ -51,11 +59,8 @@ long mv_read(struct vm *vm, unsigned long pfn, int field)
 	}
 }
 
-/* -EPERM for a page that nobody uses. */
-long mv_write(struct vm *vm, unsigned long pfn, int field, unsigned long value)
+static long write_field(struct page *page, int field, unsigned long value)
 {
-	struct page *page = pfn_to_page(vm, pfn);
-
 	if (page->_refcount <= 0)
 		return -EPERM;
 	switch ((enum mv_field)field) {
@@ -77,6 +82,18 @@ long mv_write(struct vm *vm, unsigned long pfn, int field, unsigned long value)
 	default:
 		return -EINVAL;
 	}
+}
+
+/* -EPERM for a page that nobody uses. */
+long mv_write(struct vm *vm, unsigned long pfn, int field, unsigned long value)
+{
+	long answer;
+
+	if (!vm_begin_access(vm))
+		return BROKEN;
+	answer = write_field(pfn_to_page(vm, pfn), field, value);
+	vm_end_access(vm);
+	return answer;
 }
 
 void *mv_page_owner(struct vm *vm, unsigned long pfn)

@@ -183,7 +183,7 @@ struct mv_zone {
 };
 
 void mv_zone(struct vm *vm, int zone, struct mv_zone *info);
-unsigned long mv_free_count(struct vm *vm, int zone, unsigned int order, int type);
+long mv_free_count(struct vm *vm, int zone, unsigned int order, int type);
 int mv_nr_counters(void);
 int mv_first_event(void);
 const char *mv_counter_name(int index);

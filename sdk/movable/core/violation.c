@@ -84,14 +84,24 @@ static bool take_machine(struct vm *vm)
 	return false;
 }
 
+bool vm_begin_access(struct vm *vm)
+{
+	return take_machine(vm);
+}
+
+void vm_end_access(struct vm *vm)
+{
+	if (!vm->depth)
+		vm->owner = NULL;
+}
+
 bool vm_enter(struct vm *vm, struct entry *entry, bool needs_gil)
 {
 	if (!take_machine(vm))
 		return false;
 	if (vm->dead) {
 		vm->report_from = vm->nr_violations;
-		if (!vm->depth)
-			vm->owner = NULL;
+		vm_end_access(vm);
 		return false;
 	}
 	if (vm->depth >= MAX_NESTING) {
@@ -125,7 +135,6 @@ bool vm_leave(struct vm *vm, struct entry *entry)
 	if (entry->has_gil)
 		py_release_gil(entry->gil);
 	vm->report_from = entry->first_violation;
-	if (!vm->depth)
-		vm->owner = NULL;
+	vm_end_access(vm);
 	return entry_failed(vm, entry);
 }

@@ -30,6 +30,13 @@ _Noreturn void vm_die(struct vm *vm);
 /* Returns false if the machine is dead, in another thread's hands or nested too deeply: do nothing then. */
 bool vm_enter(struct vm *vm, struct entry *entry, bool needs_gil);
 
+/*
+ * Around code that only walks structures or writes a field: false while another thread is inside. Allowed on
+ * a dead machine, whose structures can still be looked at.
+ */
+bool vm_begin_access(struct vm *vm);
+void vm_end_access(struct vm *vm);
+
 /* Whether this thread's last vm_enter() was refused because another thread was inside; asking resets it. */
 bool vm_was_busy(void);
 

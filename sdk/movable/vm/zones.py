@@ -78,7 +78,11 @@ class Zone:
     def free_counts(self, migratetype: MigrateType) -> list[int]:
         """Free blocks by order on the lists of one migrate type: a line of /proc/pagetypeinfo."""
         migratetype = member(MigrateType, migratetype, "migratetype")
-        return [lib.mv_free_count(self._machine.c, self.id, order, migratetype) for order in range(MAX_ORDER)]
+        machine = self._machine
+        return [
+            machine.check(lib.mv_free_count(machine.c, self.id, order, migratetype))
+            for order in range(MAX_ORDER)
+        ]
 
     def fragmentation_index(self, order: int) -> int:
         """-1000 if a block of this order is free, else 0 (memory is short) to 1000 (it is scattered).
