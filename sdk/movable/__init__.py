@@ -43,8 +43,8 @@ from movable.flags import (
 from movable.lists import PageList
 from movable.machine import PAGE_SIZE
 from movable.page import Page
-from movable.sync import Mutex, SpinLock
-from movable.vm import VM, CompactRun, CompactSettings, MigrateResult, Node, VmEvent, Zone
+from movable.sync import BitLock, Mutex, RWLock, SpinLock, WaitQueue, WorkQueue
+from movable.vm import VM, CompactRun, CompactSettings, MigrateResult, Node, VmEvent, Zone, ZoneItem
 
 __version__ = "0.1.0"
 
@@ -57,6 +57,7 @@ __all__ = [
     "AllocFlags",
     "BenchReport",
     "BenchRow",
+    "BitLock",
     "Capabilities",
     "CheckResult",
     "CompactPriority",
@@ -87,15 +88,19 @@ __all__ = [
     "PageList",
     "PageType",
     "PfnRange",
+    "RWLock",
     "Report",
     "Rule",
     "SpinLock",
     "Violation",
     "VmEvent",
+    "WaitQueue",
     "Watermarks",
+    "WorkQueue",
     "Workload",
     "Zone",
     "ZoneConfig",
+    "ZoneItem",
     "ZoneType",
     "bench",
     "broken_providers",

@@ -36,7 +36,7 @@ _SET_FLAGS: int = lib.MV_SET_FLAGS
 _ZONE: int = lib.MV_ZONE
 
 _MOVABLE_TAG = 2
-_NOT_THE_DRIVERS = PageFlag.LOCKED | PageFlag.LRU | PageFlag.RESERVED | PageFlag.HEAD | PageFlag.SLAB
+_NOT_THE_DRIVERS = int(PageFlag.LOCKED | PageFlag.LRU | PageFlag.RESERVED | PageFlag.HEAD | PageFlag.SLAB)
 
 
 class Page:
@@ -184,10 +184,11 @@ class Page:
         self._set_field(_CLEAR_FLAGS, self._own(flag))
 
     @staticmethod
-    def _own(flag: PageFlag) -> PageFlag:
-        if flag & _NOT_THE_DRIVERS:
-            raise MovableError(f"flag: {PageFlag(flag & _NOT_THE_DRIVERS)!r} is not written directly")
-        return flag
+    def _own(flag: PageFlag) -> int:
+        bits = int(flag)  # plain numbers: PageFlag's own & takes longer than the call
+        if bits & _NOT_THE_DRIVERS:
+            raise MovableError(f"flag: {PageFlag(bits & _NOT_THE_DRIVERS)!r} is not written directly")
+        return bits
 
     @property
     def mapcount(self) -> int:
@@ -225,6 +226,20 @@ class Page:
     @index.setter
     def index(self, value: int) -> None:
         self._set_field(_INDEX, value)
+
+    @property
+    def units(self) -> int:
+        """``page->units``, 32 bits: in ``_mapcount``'s place, so -1 again before the page is freed.
+
+        spec/drivers.md 1.5
+        """
+        return self._field(_MAPCOUNT)
+
+    @units.setter
+    def units(self, value: int) -> None:
+        if not -1 <= value < 1 << 31:
+            raise MovableError(f"units: must be -1 (unused) to 2**31 - 1, not {value}")
+        self._set_field(_MAPCOUNT, value & 0xFFFFFFFF)
 
     @property
     def order(self) -> int:

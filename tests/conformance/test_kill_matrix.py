@@ -7,6 +7,7 @@ import pytest
 from mutants.cells import Cells
 from mutants.halves import Halves
 from mutants.mutation import Mutation, all_mutants
+from mutants.spanning import Pairs
 
 from movable import DriverSpec, check
 from movable.conformance import Outcome, Report, all_checks
@@ -63,7 +64,7 @@ def test_a_wrong_driver_fails_that_check_alone(mutant: Mutation) -> None:
     assert {one.message for one in report.of_outcome(Outcome.BLOCKED)} <= {f"blocked by {mutant.check}"}
 
 
-@pytest.mark.parametrize("driver", [Cells, Halves], ids=["cells", "halves"])
+@pytest.mark.parametrize("driver", [Cells, Halves, Pairs], ids=["cells", "halves", "pairs"])
 @pytest.mark.parametrize("seed", range(2))
 def test_a_correct_driver_passes(driver: Callable[..., Any], seed: int) -> None:
     """A correct driver passes whatever the seed, and not because nothing was run."""
@@ -74,8 +75,8 @@ def test_a_correct_driver_passes(driver: Callable[..., Any], seed: int) -> None:
 
 
 def test_every_check_is_passed_by_a_correct_driver() -> None:
-    """No check is out of reach: one correct driver or the other passes it."""
-    passed = {one.id for driver in (Cells, Halves) for one in check(driver).of_outcome(Outcome.PASS)}
+    """No check is out of reach: one correct driver or another passes it."""
+    passed = {one.id for driver in (Cells, Halves, Pairs) for one in check(driver).of_outcome(Outcome.PASS)}
     assert passed == {one.id for one in all_checks()}
 
 

@@ -55,7 +55,7 @@ def test_objects_have_a_size(size: int) -> None:
         Capabilities(max_object=size)
 
 
-@pytest.mark.parametrize("field", ["contents", "pin", "drop_isolated"])
+@pytest.mark.parametrize("field", ["contents", "pin", "drop_isolated", "spanning"])
 def test_capabilities_are_yes_or_no(field: str) -> None:
     """A capability is a bool: anything else is a mistake in the spec, named by its field."""
     with pytest.raises(TypeError, match=field):

@@ -46,6 +46,6 @@ def wrong(
 
 def all_mutants() -> tuple[Mutation, ...]:
     """Every wrong driver of this folder."""
-    from mutants import claiming, isolating, living, marking, migrating, putting, releasing  # noqa: F401
+    from mutants import claiming, isolating, living, marking, migrating, putting, releasing, spanning  # noqa: F401
 
     return tuple(_ALL)

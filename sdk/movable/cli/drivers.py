@@ -31,5 +31,7 @@ def drivers_command() -> int:
 
 
 def _claims(capabilities: Capabilities) -> str:
-    claimed = [name for name in ("contents", "pin", "drop_isolated") if getattr(capabilities, name)]
+    claimed = [
+        name for name in ("contents", "pin", "drop_isolated", "spanning") if getattr(capabilities, name)
+    ]
     return ", ".join([*claimed, f"objects up to {capabilities.max_object} bytes"])

@@ -301,6 +301,11 @@ _DATA = (
         severity="advisory",
     ),
     Clause("DATA-4", "Compaction in every mode leaves what was stored as it is.", f"{_M} 6.8 (11), (15)"),
+    Clause(
+        "DATA-5",
+        "An object over several pages stays whole, whichever of them move and whichever stay.",
+        f"{_D} 2.4, 2.5",
+    ),
 )
 
 _ACC = (

@@ -103,6 +103,7 @@ _CLAUSES: Mapping[str, str] = {
     "DATA-4": (
         "compare with the checks of single moves: a page moved often, or at an unusual moment, loses data"
     ),
+    "DATA-5": "each page of an object may move alone: redirect the object's link to that page, and no other",
     "ACC-1": "the driver isolates pages itself and does not put them back",
     "ACC-3": "migration events are counted by the VM; the driver counts its own only",
     "ACC-4": "adjust_managed_page_count() calls must add up to zero at unload",

@@ -245,7 +245,8 @@ class Subject:
         return sum(zone.managed for zone in self.vm.zones)
 
     def settle(self) -> None:
-        """Empty the VM's per-CPU vectors, which may hold on to pages for a while."""
+        """Let an idle moment pass: queued work runs, and the per-CPU vectors let go of their pages."""
+        self.ask("queued work", self.vm.run_work)
         self.vm.lru_add_drain_all()
 
     def fail(

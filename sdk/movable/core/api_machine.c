@@ -156,6 +156,7 @@ void mv_zone(struct vm *vm, int zone, struct mv_zone *info)
 	info->present = z->present_pages;
 	info->managed = z->managed_pages;
 	info->free_pages = z->stat[NR_FREE_PAGES];
+	info->zspages = z->stat[NR_ZSPAGES];
 	info->contiguous = z->contiguous;
 	memcpy(info->watermark, z->watermark, sizeof(info->watermark));
 	for (int order = 0; order < MAX_ORDER; order++)
@@ -213,5 +214,22 @@ long mv_count_event(struct vm *vm, int index, long n)
 {
 	API_BEGIN(vm, false);
 	count_vm_events(vm, (enum vm_event)(index - mv_first_event()), (unsigned long)n);
+	API_END(vm, 0);
+}
+
+int mv_nr_zspages_item(void)
+{
+	return NR_ZSPAGES;
+}
+
+/* -EINVAL if the page's zone would count fewer than none. */
+long mv_mod_zone_page_state(struct vm *vm, unsigned long pfn, int item, long delta)
+{
+	struct zone *zone = page_zone(vm, pfn_to_page(vm, pfn));
+
+	API_BEGIN(vm, false);
+	if (zone->stat[item] + delta < 0)
+		API_END(vm, -EINVAL);
+	zone->stat[item] += delta;
 	API_END(vm, 0);
 }

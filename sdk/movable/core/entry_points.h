@@ -178,7 +178,7 @@ long mv_reset_isolation_suitable(struct vm *vm, int zone);
 struct mv_zone {
 	int nid, type;
 	unsigned long start_pfn, spanned, present, managed, watermark[3], nr_free[11];
-	long free_pages;
+	long free_pages, zspages;
 	bool contiguous;
 };
 
@@ -189,6 +189,8 @@ int mv_first_event(void);
 const char *mv_counter_name(int index);
 void mv_counters(struct vm *vm, long *values);
 long mv_count_event(struct vm *vm, int index, long n);
+int mv_nr_zspages_item(void);
+long mv_mod_zone_page_state(struct vm *vm, unsigned long pfn, int item, long delta);
 
 /* Measuring: api_bench.c */
 void mv_bench_copy(struct vm *vm, const unsigned long *pairs, unsigned long nr);

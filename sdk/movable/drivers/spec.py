@@ -56,13 +56,14 @@ class Capabilities:
     """What a driver claims; the suite checks what is claimed, and that it is claimed rightly.
 
     ``contents``: load() gives back what store() was given. ``pin``: pin() keeps pages in place.
-    ``drop_isolated``: drop() works on objects whose pages are isolated. ``max_object``: most bytes that
-    store() takes.
+    ``drop_isolated``: drop() works on objects whose pages are isolated. ``spanning``: an object may lie over
+    more than one page. ``max_object``: most bytes that store() takes.
     """
 
     contents: bool = field(default=True, validator=validators.instance_of(bool))
     pin: bool = field(default=False, validator=validators.instance_of(bool))
     drop_isolated: bool = field(default=True, validator=validators.instance_of(bool))
+    spanning: bool = field(default=False, validator=validators.instance_of(bool))
     max_object: int = field(default=4096, validator=[validators.instance_of(int), validators.ge(1)])
 
 

@@ -1,7 +1,7 @@
 """The virtual machine and what it answers with."""
 
 from movable.vm.compaction import CompactRun, CompactSettings
-from movable.vm.counters import VmEvent
+from movable.vm.counters import VmEvent, ZoneItem
 from movable.vm.migration import MigrateResult, NodeTarget
 from movable.vm.vm import VM
 from movable.vm.zones import MAX_ORDER, CompactState, Node, Zone
@@ -17,4 +17,5 @@ __all__ = [
     "NodeTarget",
     "VmEvent",
     "Zone",
+    "ZoneItem",
 ]

@@ -29,6 +29,12 @@ class VmEvent(enum.IntEnum):
     BALLOON_MIGRATE = _NAMES.index("balloon_migrate")
 
 
+class ZoneItem(enum.IntEnum):
+    """The counters of a zone that belong to drivers (spec/drivers.md 1.9)."""
+
+    NR_ZSPAGES = lib.mv_nr_zspages_item()
+
+
 def read(machine: Machine) -> dict[str, int]:
     """All counters, in the order of /proc/vmstat. spec/compaction.md 9.1."""
     values = ffi.new("long[]", len(_NAMES))

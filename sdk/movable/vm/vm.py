@@ -20,6 +20,7 @@ from movable.flags import (
 from movable.lists import PageList
 from movable.machine import BROKEN, Machine
 from movable.page import Page
+from movable.sync import WorkQueue
 from movable.vm import compaction, counters, migration
 from movable.vm.boot import BootConfig
 from movable.vm.zones import Node, Zone, read_zones
@@ -61,6 +62,7 @@ class VM:
             for nid, cpus in enumerate(self.config.node_cpus)
         )
         self._mappings: list[AddressSpace] = []
+        self._work_queues: list[WorkQueue] = []
         self._oom_notifiers: list[tuple[int, Callable[[], int]]] = []
         self._wait_hook: Callable[[Page], object] | None = None
 
@@ -122,6 +124,12 @@ class VM:
         return flags
 
     # Pages
+
+    @property
+    def memory(self) -> memoryview:
+        """Physical memory: byte ``pfn << 12`` is the first of that frame, as in the kernel's direct mapping."""
+        memory: memoryview = self.machine.memory
+        return memory
 
     def page(self, pfn: int) -> Page:
         """The page of a frame. MovableError if there is no such frame."""
@@ -253,6 +261,12 @@ class VM:
         """Count events of a driver."""
         self.machine.check(lib.mv_count_event(self.machine.c, member(counters.VmEvent, event, "event"), n))
 
+    def mod_zone_page_state(self, page: Page, item: counters.ZoneItem, delta: int) -> None:
+        """Change a driver's counter in the page's zone; `vmstat` has the sum over all zones."""
+        pfn, item = self.machine.own(page), member(counters.ZoneItem, item, "item")
+        if self.machine.check(lib.mv_mod_zone_page_state(self.machine.c, pfn, item, delta)) < 0:
+            raise MovableError(f"delta: {item.name} of {self.zones[page.zone_id].name} cannot go below 0")
+
     def adjust_managed_page_count(self, page: Page, delta: int) -> None:
         """Move pages into (+) or out of (-) the managed pages of the page's zone, as a balloon does."""
         pfn = self.machine.own(page)
@@ -267,8 +281,7 @@ class VM:
 
         Not inside a callback: pages are on their way then.
         """
-        if lib.mv_depth(self.machine.c):
-            raise MovableError("recount: pages are on their way in a callback; recount after the call")
+        self.demand_process_context("recount")
         self.machine.check(lib.mv_recount(self.machine.c))
 
     def raise_violation(
@@ -302,6 +315,31 @@ class VM:
     def wait_hook(self, hook: Callable[[Page], object] | None) -> None:
         self._wait_hook = hook
         self.machine.set_hook("wait_hook", hook)
+
+    # Deferred work
+
+    def run_work(self) -> int:
+        """Let queued work run, as an idle CPU does: what is pending in all work queues now; how many items.
+
+        Work that is queued meanwhile waits for the next time. MovableError inside a callback.
+        """
+        self.demand_process_context("run_work")
+        return sum(queue.run() for queue in tuple(self._work_queues))
+
+    def add_work_queue(self, queue: WorkQueue) -> None:
+        """Called by a WorkQueue that was created."""
+        self._work_queues.append(queue)
+
+    def remove_work_queue(self, queue: WorkQueue) -> None:
+        """Called by a WorkQueue that is destroyed."""
+        self._work_queues.remove(queue)
+
+    def demand_process_context(self, what: str) -> None:
+        """MovableError inside a callback of the VM: a page is locked and on its way there."""
+        if lib.mv_depth(self.machine.c):
+            raise MovableError(
+                f"{what}: not inside a callback, where a page is on its way; do it after the call"
+            )
 
     def register_oom_notifier(self, notify: Callable[[], int], priority: int = 0) -> None:
         """Have ``notify()`` free memory before an allocation fails; it returns how many pages it freed.

@@ -71,6 +71,11 @@ class Zone:
         return int(self._info().free_pages)
 
     @property
+    def nr_zspages(self) -> int:
+        """NR_ZSPAGES: pages of the zone that are parts of zspages."""
+        return int(self._info().zspages)
+
+    @property
     def nr_free(self) -> list[int]:
         """Free blocks by order, all migrate types together: a line of /proc/buddyinfo."""
         return list(self._info().nr_free)

@@ -16,6 +16,7 @@ MODULES = (
     "contents",
     "accounting",
     "capabilities",
+    "spanning",
 )
 """In the order in which their checks run: what is required comes first."""
 

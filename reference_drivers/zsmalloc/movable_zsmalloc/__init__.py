@@ -1,0 +1,41 @@
+"""The zsmalloc reference driver: an allocator of compressed pages whose own pages can move, and zram on top.
+
+`ZsPool` is the driver, `ZramDevice` the block device that keeps its contents compressed in a pool.
+"""
+
+from movable import Capabilities, DriverSpec, hookimpl
+from movable_zsmalloc.classes import ClassShape, class_shapes, get_size_class_index, zs_huge_class_size
+from movable_zsmalloc.encoding import location_to_obj, obj_index_bits, obj_to_location
+from movable_zsmalloc.errors import ZsError
+from movable_zsmalloc.pool import ZS_GFP, MapMode, ZsPool
+from movable_zsmalloc.workload import ZsWorkload
+
+__all__ = [
+    "ZS_GFP",
+    "ClassShape",
+    "MapMode",
+    "ZsError",
+    "ZsPool",
+    "ZsWorkload",
+    "class_shapes",
+    "get_size_class_index",
+    "location_to_obj",
+    "movable_drivers",
+    "obj_index_bits",
+    "obj_to_location",
+    "zs_huge_class_size",
+]
+
+
+@hookimpl
+def movable_drivers() -> list[DriverSpec]:
+    """What the entry point in group ``movable`` provides."""
+    return [
+        DriverSpec(
+            name="zsmalloc",
+            factory=ZsPool,
+            workload=ZsWorkload,
+            capabilities=Capabilities(contents=True, pin=True, drop_isolated=True, spanning=True),
+            summary="Allocator of compressed pages: objects packed into chains of pages, handles, zram on top.",
+        )
+    ]

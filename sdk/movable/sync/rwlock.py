@@ -1,0 +1,113 @@
+"""A spinning lock with many readers or one writer."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import final
+
+from movable.sync.waiting import LockMachine, Waitable
+
+__all__ = ["RWLock"]
+
+
+@final
+class RWLock(Waitable):
+    """Many readers or one writer (the kernel's ``rwlock_t``). A reader may read once more; a writer not.
+
+    `_read`, `_write` and the releases are the only places where the holders change.
+    """
+
+    __slots__ = ("_readers", "_writer")
+
+    def __init__(self, machine: LockMachine | None, name: str) -> None:
+        super().__init__(machine, name)
+        self._readers: list[int] = []
+        self._writer: int | None = None
+
+    @property
+    def readers(self) -> tuple[int, ...]:
+        """The CPUs that read, once for each time they took the lock."""
+        return tuple(self._readers)
+
+    @property
+    def writer(self) -> int | None:
+        """The CPU that writes, or None."""
+        return self._writer
+
+    @property
+    def held_for_read(self) -> bool:
+        """True if the running CPU reads."""
+        return self._cpu() in self._readers
+
+    @property
+    def held_for_write(self) -> bool:
+        """True if the running CPU writes."""
+        return self._writer == self._cpu()
+
+    def read_acquire(self) -> None:
+        """Take the lock for reading. KernelAssertion (rule ``self-deadlock``) if a writer has it."""
+        if not self._read():
+            self._cannot_wait(self._state())
+
+    def read_trylock(self) -> bool:
+        """Take the lock for reading unless a writer has it; whether that was so."""
+        return self._read()
+
+    def read_release(self) -> None:
+        """Stop reading. KernelAssertion (rule ``lock-not-held``) if this CPU does not read."""
+        try:
+            self._readers.remove(self._cpu())
+        except ValueError:
+            self._not_held(self._state())
+
+    def write_acquire(self) -> None:
+        """Take the lock for writing. KernelAssertion (rule ``self-deadlock``) if anybody has it."""
+        if not self._write():
+            self._cannot_wait(self._state())
+
+    def write_trylock(self) -> bool:
+        """Take the lock for writing if nobody has it; whether that was so."""
+        return self._write()
+
+    def write_release(self) -> None:
+        """Stop writing. KernelAssertion (rule ``lock-not-held``) if this CPU does not write."""
+        if self._writer is None or self._writer != self._cpu():
+            self._not_held(self._state())
+        self._writer = None
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Read for the time of the block."""
+        self.read_acquire()
+        try:
+            yield
+        finally:
+            self.read_release()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Write for the time of the block."""
+        self.write_acquire()
+        try:
+            yield
+        finally:
+            self.write_release()
+
+    def _read(self) -> bool:
+        if self._writer is not None:
+            return False
+        self._readers.append(self._cpu())
+        return True
+
+    def _write(self) -> bool:
+        if self._writer is not None or self._readers:
+            return False
+        self._writer = self._cpu()
+        return True
+
+    def _state(self) -> str:
+        if self._writer is not None:
+            return f"written by CPU {self._writer}"
+        return f"read by CPU {', '.join(map(str, self._readers))}" if self._readers else "free"
+
+    def __repr__(self) -> str:
+        return f"<{self} {self._state()}>"
