@@ -27,6 +27,15 @@ from movable.errors import (
     Rule,
     Violation,
 )
+from movable.fidelity import (
+    FidelityReport,
+    FidelityRule,
+    RecordingError,
+    Row,
+    RowVerdict,
+    load_recording,
+    replay,
+)
 from movable.flags import (
     GFP,
     AllocFlags,
@@ -71,6 +80,8 @@ __all__ = [
     "DriverError",
     "DriverSpec",
     "Expectation",
+    "FidelityReport",
+    "FidelityRule",
     "Handle",
     "IsolateMode",
     "KernelAssertion",
@@ -89,7 +100,10 @@ __all__ = [
     "PageType",
     "PfnRange",
     "RWLock",
+    "RecordingError",
     "Report",
+    "Row",
+    "RowVerdict",
     "Rule",
     "SpinLock",
     "Violation",
@@ -110,5 +124,7 @@ __all__ = [
     "hookimpl",
     "installed_drivers",
     "load",
+    "load_recording",
     "preset",
+    "replay",
 ]

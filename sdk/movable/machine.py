@@ -57,6 +57,7 @@ class Machine:
     """One C machine. Everything that holds a page number goes through it; one thread at a time uses it."""
 
     c: Any
+    cpu: int
 
     def __init__(self, config: Any, end_pfn: int, page_factory: Callable[["Machine", int], Any]) -> None:
         self._arena = mmap.mmap(
@@ -68,6 +69,7 @@ class Machine:
         self.c = lib.mv_create(config)
         if self.c == ffi.NULL:
             raise MemoryError("no memory for the machine's tables")
+        self.cpu = 0
         self._handle = _Handle(self.c)
         self.pages: dict[int, Any] = {}
         self.owners: dict[int, Any] = {}
@@ -77,8 +79,8 @@ class Machine:
         self._set_python()
 
     def __getattr__(self, name: str) -> NoReturn:
-        """Only a closed machine lacks ``c`` and ``memory``."""
-        if name in ("c", "memory"):
+        """Only a closed machine lacks ``c``, ``cpu`` and ``memory``."""
+        if name in ("c", "cpu", "memory"):
             raise MovableError("this VM is closed; make a new one")
         raise AttributeError(name)
 
@@ -107,7 +109,7 @@ class Machine:
 
     def _release(self) -> None:
         """From here on every use is refused, before anything is freed."""
-        del self.c, self.memory
+        del self.c, self.cpu, self.memory
         self._handle.destroy()
 
     def __del__(self) -> None:

@@ -7,7 +7,8 @@ from textwrap import dedent
 
 import pytest
 
-from movable import VM, DriverError, broken_providers, find_driver, installed_drivers
+from movable import VM, ConfigError, DriverError, bench, broken_providers, find_driver, installed_drivers
+from movable.cli import main
 from movable.drivers import discovery
 
 GOOD = """
@@ -198,3 +199,63 @@ def test_answers_are_copies() -> None:
     broken_providers()["x"] = "y"
     assert "balloon" in installed_drivers()
     assert broken_providers() == {}
+
+
+OFFERS = """
+    from cyclopts import App
+    from movable import BenchRow, hookimpl
+
+    def sevens(quick):
+        yield BenchRow("sevens", 7.0, "units", note="quick" if quick else "full")
+
+    @hookimpl
+    def movable_commands():
+        app = App(name="greet")
+
+        @app.default
+        def greet() -> int:
+            print("good morning")
+            return 3
+
+        return [app, {second}]
+
+    @hookimpl
+    def movable_benchmarks():
+        return [sevens]
+"""
+
+
+def test_a_provider_may_offer_no_driver_but_a_command(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """A command that a plugin offers runs as a sub-command, with its own exit status; nothing is broken."""
+    site.install("greeter", OFFERS.format(second=""))
+    assert main(["greet"]) == 3
+    assert capsys.readouterr().out == "good morning\n"
+    assert broken_providers() == {}
+
+
+@pytest.mark.parametrize(
+    ("second", "reason"),
+    [("'no command'", "is no cyclopts App"), ("App(name='check')", "was left out")],
+)
+def test_a_command_that_does_not_fit_is_left_out(
+    site: Site, capsys: pytest.CaptureFixture[str], second: str, reason: str
+) -> None:
+    """What is no command, or has the name of another one, is named on stderr; all others still work."""
+    site.install("greeter", OFFERS.format(second=second))
+    assert main(["greet"]) == 3
+    assert reason in capsys.readouterr().err
+
+
+def test_a_benchmark_of_a_plugin_is_run_by_name(site: Site) -> None:
+    """`bench(only=...)` runs the groups of rows that fit, those of plugins too; other names are refused."""
+    site.install("greeter", OFFERS.format(second=""))
+    (row,) = bench(only="sev*", quick=True).rows
+    assert (row.name, row.value, row.note) == ("sevens", 7.0, "quick")
+    with pytest.raises(ConfigError, match=r"only: nothing is called 'eights'; there are migrate, .*sevens"):
+        bench(only="eights")
+
+
+def test_a_provider_without_any_hook_is_broken(site: Site) -> None:
+    """An entry point that implements nothing is listed as broken."""
+    label = site.install("empty", "nothing = 1")
+    assert "implements no movable_drivers hook" in broken_providers()[label]

@@ -118,3 +118,12 @@ def test_views_survive_the_machine() -> None:
     view[0] = 0
     with pytest.raises(MovableError, match="this VM is closed"):
         bytes(page.data)
+
+
+def test_physical_memory_holds_every_page(vm: VM, page: Page) -> None:
+    """`VM.memory` from `pfn << 12` on is the page's contents, writable both ways (spec/drivers.md 1.4)."""
+    page.data[:4] = b"here"
+    start = page.pfn << 12
+    assert bytes(vm.memory[start : start + 4]) == b"here"
+    vm.memory[start + 4 : start + 8] = b"too!"
+    assert bytes(page.data[:8]) == b"heretoo!"

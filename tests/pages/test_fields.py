@@ -242,3 +242,27 @@ def test_a_page_freed_while_isolated_is_accepted(vm: VM, driver: Recorder) -> No
     vm.putback_movable_pages(listed)
     assert (page.refcount, page.isolated) == (0, False)
     assert vm.alloc_page(GFP.HIGHUSER_MOVABLE) is page
+
+
+def test_units_share_storage_with_the_mapcount(page: Page) -> None:
+    """`units` is a driver's own number in `_mapcount`'s place, -1 while unused (spec/drivers.md 1.5)."""
+    assert page.units == -1
+    page.units = 2432
+    assert (page.units, page.mapcount) == (2432, 2433)
+    page.units = -1
+    assert page.mapcount == 0
+
+
+def test_units_left_in_a_freed_page_are_a_bad_page(page: Page) -> None:
+    """A page freed with `units` still set is reported, as one with a mapcount (spec/drivers.md 1.5)."""
+    page.units = 16
+    with pytest.raises(ContractViolation, match="bad-page"):
+        page.put()
+
+
+@pytest.mark.parametrize("value", [-2, 1 << 31])
+def test_units_are_a_signed_32_bit_number(page: Page, value: int) -> None:
+    """A number that does not fit is refused and changes nothing."""
+    with pytest.raises(MovableError, match="units: must be"):
+        page.units = value
+    assert page.units == -1

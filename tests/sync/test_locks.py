@@ -1,7 +1,5 @@
 """movable.sync: what SpinLock and Mutex allow on one CPU (spec/drivers.md 6.1)."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from movable import VM
@@ -10,13 +8,6 @@ from movable.sync import Mutex, SpinLock
 
 LOCKS = [SpinLock, Mutex]
 AnyLock = SpinLock | Mutex
-
-
-@pytest.fixture
-def vm() -> Iterator[VM]:
-    """A machine with two CPUs."""
-    with VM("tiny") as machine:
-        yield machine
 
 
 @pytest.fixture(params=LOCKS)

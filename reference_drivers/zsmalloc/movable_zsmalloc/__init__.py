@@ -8,12 +8,20 @@ from movable_zsmalloc.classes import ClassShape, class_shapes, get_size_class_in
 from movable_zsmalloc.encoding import location_to_obj, obj_index_bits, obj_to_location
 from movable_zsmalloc.errors import ZsError
 from movable_zsmalloc.pool import ZS_GFP, MapMode, ZsPool
+from movable_zsmalloc.recordings import ZramRecordings
 from movable_zsmalloc.workload import ZsWorkload
+from movable_zsmalloc.zram import ZramControl, ZramDevice, ZramError, ZramFile, ZramSysfs
 
 __all__ = [
     "ZS_GFP",
     "ClassShape",
     "MapMode",
+    "ZramControl",
+    "ZramDevice",
+    "ZramError",
+    "ZramFile",
+    "ZramRecordings",
+    "ZramSysfs",
     "ZsError",
     "ZsPool",
     "ZsWorkload",
@@ -21,6 +29,7 @@ __all__ = [
     "get_size_class_index",
     "location_to_obj",
     "movable_drivers",
+    "movable_recordings",
     "obj_index_bits",
     "obj_to_location",
     "zs_huge_class_size",
@@ -39,3 +48,9 @@ def movable_drivers() -> list[DriverSpec]:
             summary="Allocator of compressed pages: objects packed into chains of pages, handles, zram on top.",
         )
     ]
+
+
+@hookimpl
+def movable_recordings() -> list[ZramRecordings]:
+    """The recordings that this plugin can replay."""
+    return [ZramRecordings()]

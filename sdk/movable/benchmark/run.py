@@ -1,8 +1,10 @@
 """The benchmarks: each measures itself and what it is compared with in the same run."""
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from functools import partial
 from statistics import median
 from time import perf_counter
 
@@ -10,6 +12,8 @@ from attrs import frozen
 
 from movable.benchmark.report import BenchReport, BenchRow
 from movable.benchmark.terrain import Observer, PythonDriver, RefusingDriver, Terrain
+from movable.drivers import installed_offers
+from movable.errors import ConfigError
 from movable.vm import VM
 
 KEEP_PERCENT = 50
@@ -168,16 +172,28 @@ def _boot_rows(size: _Size) -> Iterator[BenchRow]:
     yield BenchRow("boot.server", median(seconds), "s", note="64 GiB over 2 nodes")
 
 
-def bench(*, quick: bool = False, on_row: OnRow | None = None) -> BenchReport:
+def bench(*, quick: bool = False, only: str | None = None, on_row: OnRow | None = None) -> BenchReport:
     """Run every benchmark; a row is handed to ``on_row`` as soon as it is measured.
 
     ``quick`` measures less memory and fewer rounds. Ratios compare figures of one run; each is the median
-    of its rounds, so that a busy machine disturbs them little.
+    of its rounds, so that a busy machine disturbs them little. ``only`` picks groups of rows by a glob over
+    their names: migrate, callback, scan, boot, and what plugins offer by the names of their functions.
+    ConfigError if there is none.
     """
     size = QUICK if quick else FULL
+    own = (_migration_rows, _callback_rows, _scan_rows, _boot_rows)
+    parts: dict[str, Callable[[], Iterable[BenchRow]]] = {
+        name: partial(rows_of, size)
+        for name, rows_of in zip(("migrate", "callback", "scan", "boot"), own, strict=True)
+    }
+    for offered in installed_offers("movable_benchmarks"):
+        parts[offered.__name__] = partial(offered, quick)
+    chosen = [name for name in parts if only is None or fnmatchcase(name, only)]
+    if not chosen:
+        raise ConfigError(f"only: nothing is called {only!r}; there are {', '.join(parts)}")
     rows = []
-    for part in (_migration_rows, _callback_rows, _scan_rows, _boot_rows):
-        for row in part(size):
+    for name in chosen:
+        for row in parts[name]():
             rows.append(row)
             if on_row is not None:
                 on_row(row)

@@ -6,7 +6,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 from cyclopts import App
 
-from movable.cli import bench, check, drivers
+from movable.cli import bench, check, drivers, fidelity
+from movable.drivers import installed_offers
 from movable.errors import MovableError
 
 __all__ = ["EXIT_FAIL", "EXIT_PASS", "EXIT_USAGE", "main", "make_app"]
@@ -25,9 +26,22 @@ def make_app() -> App:
         version_flags=["--version"],
         help_flags=["--help", "-h"],
     )
-    for command in (check, drivers, bench):
+    for command in (check, drivers, bench, fidelity):
         command.register(app)
+    for command in installed_offers("movable_commands"):
+        _add(app, command)
     return app
+
+
+def _add(app: App, command: object) -> None:
+    """Add a plugin's command; one that does not fit is left out and named, so that the others still work."""
+    if not isinstance(command, App):
+        print(f"movable: a plugin's command was left out: {command!r} is no cyclopts App", file=sys.stderr)
+        return
+    try:
+        app.command(command)
+    except Exception as error:
+        print(f"movable: a plugin's command {command.name} was left out: {error}", file=sys.stderr)
 
 
 def main(tokens: Sequence[str] | None = None) -> int:

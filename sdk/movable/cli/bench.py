@@ -22,6 +22,7 @@ def register(app: App) -> None:
 def bench_command(
     *,
     quick: Annotated[bool, Parameter(negative="")] = False,
+    only: str | None = None,
     json: Annotated[Path | None, Parameter(name="--json")] = None,
 ) -> int:
     """Measure, and print ratios: 1.00 is as fast as the row it is compared with.
@@ -30,6 +31,8 @@ def bench_command(
     ----------
     quick:
         Less memory and fewer rounds: seconds instead of a minute or two, and noisier.
+    only:
+        Measure only the groups of rows whose name fits this glob, such as ``migrate`` or ``z*``.
     json:
         Write the rows to this file: schema movable.bench/1.
     """
@@ -41,7 +44,7 @@ def bench_command(
         def measured(row: BenchRow) -> None:
             status.update(f"measured {row.name}")
 
-        report = bench(quick=quick, on_row=measured)
+        report = bench(quick=quick, only=only, on_row=measured)
     _print(console, report)
     if json is not None:
         report.write_json(json)

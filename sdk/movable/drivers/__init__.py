@@ -1,6 +1,6 @@
 """Drivers: their hooks, their address spaces, how they present themselves and how they are found."""
 
-from movable.drivers.discovery import broken_providers, find_driver, installed_drivers
+from movable.drivers.discovery import broken_providers, find_driver, installed_drivers, installed_offers
 from movable.drivers.hookspecs import DriverHooks, ProviderHooks, hookimpl, hookspec
 from movable.drivers.mapping import AddressSpace
 from movable.drivers.spec import Capabilities, Driver, DriverSpec, Expectation, Handle, Workload
@@ -20,4 +20,5 @@ __all__ = [
     "hookimpl",
     "hookspec",
     "installed_drivers",
+    "installed_offers",
 ]

@@ -1,6 +1,6 @@
 """The hooks: what a driver implements for its pages, and what a plugin implements to offer drivers."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -55,9 +55,27 @@ class DriverHooks:
 
 
 class ProviderHooks:
-    """What a plugin found through the entry-point group ``movable`` implements."""
+    """What a plugin found through the entry-point group ``movable`` implements: one hook at least."""
 
     @hookspec
     def movable_drivers(self) -> "list[DriverSpec]":
         """The drivers that this plugin offers."""
+        raise NotImplementedError
+
+    @hookspec
+    def movable_commands(self) -> list[Any]:
+        """Sub-commands for the command line: `cyclopts.App` objects, each with the name of its command."""
+        raise NotImplementedError
+
+    @hookspec
+    def movable_benchmarks(self) -> list[Any]:
+        """Benchmarks for ``movable bench``: functions called with whether to be quick, which yield BenchRows.
+
+        ``bench(only=...)`` knows each by the function's name.
+        """
+        raise NotImplementedError
+
+    @hookspec
+    def movable_recordings(self) -> list[Any]:
+        """Adapters for ``movable fidelity``: a `RecordingAdapter` for each topic that can be replayed."""
         raise NotImplementedError

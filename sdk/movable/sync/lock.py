@@ -26,8 +26,8 @@ class _Lock(Waitable):
         Raises KernelAssertion (rule ``self-deadlock``) if it is taken: by this CPU, which would wait for
         itself, or by one that does not run and so cannot release it.
         """
-        if not self._take():
-            self._cannot_wait(self._state())
+        while not self._take():
+            self._wait(self._state())
 
     def trylock(self) -> bool:
         """Take the lock if it is free; False, at once, if it is not. The holder may ask too (False)."""
@@ -64,8 +64,8 @@ class _Lock(Waitable):
         return "free" if self._owner is None else f"held by CPU {self._owner}"
 
     def __enter__(self) -> Self:
-        if not self._take():
-            self._cannot_wait(self._state())
+        while not self._take():
+            self._wait(self._state())
         return self
 
     def __exit__(

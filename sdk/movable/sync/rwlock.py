@@ -1,12 +1,34 @@
 """A spinning lock with many readers or one writer."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import TracebackType
 from typing import final
 
 from movable.sync.waiting import LockMachine, Waitable
 
 __all__ = ["RWLock"]
+
+
+class _Section:
+    """One side of the lock, as a block. `contextlib.contextmanager` would cost more than the lock."""
+
+    __slots__ = ("_enter", "_leave")
+
+    def __init__(self, enter: Callable[[], None], leave: Callable[[], None]) -> None:
+        self._enter = enter
+        self._leave = leave
+
+    def __enter__(self) -> None:
+        self._enter()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._leave()
 
 
 @final
@@ -45,8 +67,8 @@ class RWLock(Waitable):
 
     def read_acquire(self) -> None:
         """Take the lock for reading. KernelAssertion (rule ``self-deadlock``) if a writer has it."""
-        if not self._read():
-            self._cannot_wait(self._state())
+        while not self._read():
+            self._wait(self._state())
 
     def read_trylock(self) -> bool:
         """Take the lock for reading unless a writer has it; whether that was so."""
@@ -61,8 +83,8 @@ class RWLock(Waitable):
 
     def write_acquire(self) -> None:
         """Take the lock for writing. KernelAssertion (rule ``self-deadlock``) if anybody has it."""
-        if not self._write():
-            self._cannot_wait(self._state())
+        while not self._write():
+            self._wait(self._state())
 
     def write_trylock(self) -> bool:
         """Take the lock for writing if nobody has it; whether that was so."""
@@ -74,23 +96,13 @@ class RWLock(Waitable):
             self._not_held(self._state())
         self._writer = None
 
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Read for the time of the block."""
-        self.read_acquire()
-        try:
-            yield
-        finally:
-            self.read_release()
+    def reading(self) -> AbstractContextManager[None]:
+        """Read for the time of the block: ``with lock.reading(): ...``."""
+        return _Section(self.read_acquire, self.read_release)
 
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Write for the time of the block."""
-        self.write_acquire()
-        try:
-            yield
-        finally:
-            self.write_release()
+    def writing(self) -> AbstractContextManager[None]:
+        """Write for the time of the block: ``with lock.writing(): ...``."""
+        return _Section(self.write_acquire, self.write_release)
 
     def _read(self) -> bool:
         if self._writer is not None:

@@ -17,6 +17,9 @@ class LockMachine(Protocol):
     def run_work(self) -> int:
         """Let queued work run, as an idle CPU does; how many items that were."""
 
+    def demand_process_context(self, what: str) -> None:
+        """Refuse inside a callback, where work must not run: MovableError names what was asked for."""
+
     def raise_violation(self, rule_id: str, *, expected: str, seen: str, where: str) -> NoReturn:
         """Record a broken rule and raise it."""
 
@@ -28,7 +31,8 @@ class Waitable:
 
     def __init__(self, machine: LockMachine | None, name: str) -> None:
         if not name:
-            raise TypeError(f"name: a lock needs a name to be recognised by in reports, not {name!r}")
+            kind = type(self).__name__
+            raise TypeError(f"name: a {kind} needs a name to be recognised by in reports, not {name!r}")
         self._machine = machine
         self._name = name
 
@@ -40,9 +44,11 @@ class Waitable:
     def _cpu(self) -> int:
         return 0 if self._machine is None else self._machine.cpu
 
-    def _cannot_wait(self, seen: str) -> NoReturn:
-        """The running CPU would wait for itself, or for one that does not run."""
-        self._violation("self-deadlock", f"free when CPU {self._cpu()} waits for it", seen)
+    def _wait(self, seen: str) -> NoReturn:
+        """Where every CPU waits that cannot go on. One that runs alone would wait for itself, or for one that
+        does not run.
+        """
+        self._violation("self-deadlock", f"that the wait of CPU {self._cpu()} can end", seen)
 
     def _not_held(self, seen: str) -> NoReturn:
         """The running CPU releases what it does not hold."""

@@ -3,41 +3,43 @@
 from collections.abc import Callable
 from typing import Protocol, final
 
+from movable.errors import MovableError
+from movable.sync.waiting import LockMachine, Waitable
+from movable.sync.waitqueue import PATIENCE
+
 __all__ = ["WorkMachine", "WorkQueue"]
 
 Work = Callable[[], object]
 
-_ROUNDS = 1000
 
-
-class WorkMachine(Protocol):
+class WorkMachine(LockMachine, Protocol):
     """What a work queue asks of its machine; `movable.VM` is one."""
 
     def add_work_queue(self, queue: "WorkQueue") -> None:
-        """Run the queue's work when the machine is idle."""
+        """Run the queue's work when the machine is idle, as long as somebody refers to the queue."""
 
     def remove_work_queue(self, queue: "WorkQueue") -> None:
         """Forget a queue that was destroyed."""
 
-    def demand_process_context(self, what: str) -> None:
-        """Refuse inside a callback, where work must not run: MovableError names what was asked for."""
-
 
 @final
-class WorkQueue:
+class WorkQueue(Waitable):
     """Items of work, run in the order in which they were queued; an item is there once at most.
 
     Nothing runs by itself: work runs when the CPU has nothing else to do, which is when somebody calls
     `run`, `flush`, or the machine's ``run_work()``, and when a CPU waits in a `WaitQueue`. An item that
-    raises is over; its exception goes to the caller, and what follows it stays pending.
+    raises is over; its exception goes to the caller, and what follows it stays pending. An item may queue
+    itself again; it is never run a second time while it sleeps in a run.
+
+    Items are compared by ``==``, so a bound method of one object is one item. `_execute` is the only place
+    where work runs.
     """
 
     def __init__(self, machine: WorkMachine | None, name: str) -> None:
-        if not name:
-            raise TypeError(f"name: a work queue needs a name to be recognised by, not {name!r}")
-        self.name = name
-        self._machine = machine
+        super().__init__(machine, name)
+        self._work_machine = machine
         self._pending: list[Work] = []
+        self._running: list[Work] = []
         self._destroyed = False
         if machine is not None:
             machine.add_work_queue(self)
@@ -48,11 +50,14 @@ class WorkQueue:
         return tuple(self._pending)
 
     def queue(self, work: Work) -> bool:
-        """Have ``work()`` done later; False if it is pending already."""
+        """Have ``work()`` done later; False if it is pending already. Allowed anywhere, callbacks too.
+
+        MovableError if the queue was destroyed.
+        """
         if not callable(work):
-            raise TypeError(f"work: must be callable without arguments, not {work!r}")
+            raise MovableError(f"work: must be callable without arguments, not {work!r}")
         if self._destroyed:
-            raise RuntimeError(f"{self!r} was destroyed: it takes no more work")
+            raise MovableError(f"{self} was destroyed: it takes no more work")
         if work in self._pending:
             return False
         self._pending.append(work)
@@ -66,36 +71,63 @@ class WorkQueue:
         return True
 
     def run(self) -> int:
-        """Run what is pending now, not what that queues; how many items that were."""
-        if self._machine is not None:
-            self._machine.demand_process_context("running work")
+        """Run what is pending now, not what that queues; how many items that were.
+
+        MovableError inside a callback of the machine: the page lock is held there.
+        """
+        self._demand_process_context("running work")
         count = 0
-        for _ in range(len(self._pending)):
-            if not self._pending:
-                break  # an item has cancelled another one
-            self._pending.pop(0)()
-            count += 1
+        for work in tuple(self._pending):
+            if work in self._pending and work not in self._running:
+                self._pending.remove(work)
+                self._execute(work)
+                count += 1
         return count
 
     def flush(self) -> int:
-        """Run until nothing is pending; how many items that were.
+        """Run until nothing is pending; how many items that were. MovableError inside a callback.
 
-        RuntimeError for work that queues itself again and again; it stays pending.
+        KernelAssertion (rule ``self-deadlock``) if that would never end: an item of this queue asks for it,
+        or work queues itself for ever (it stays pending).
         """
-        count = 0
-        for _ in range(_ROUNDS):
-            if not self._pending:
-                return count
+        self._demand_process_context("flushing work")
+        self._wait_for_running()
+        count = rounds = 0
+        while self._pending:
             count += self.run()
-        raise RuntimeError(f"{self!r}: work queues itself for ever; cancel it")
+            rounds += 1
+            if rounds >= PATIENCE:
+                self._wait("work that queues itself for ever")
+        return count
 
     def destroy(self) -> None:
-        """Take the queue from its machine. RuntimeError if work is pending: flush or cancel it first."""
+        """Take the queue from its machine; harmless when done before.
+
+        MovableError, with nothing changed, if work is pending: flush or cancel it first.
+        """
+        if self._destroyed:
+            return
+        self._wait_for_running()
         if self._pending:
-            raise RuntimeError(f"{self!r} has work pending: flush or cancel it first")
-        if self._machine is not None and not self._destroyed:
-            self._machine.remove_work_queue(self)
+            raise MovableError(f"{self} has work pending: flush or cancel it first")
+        if self._work_machine is not None:
+            self._work_machine.remove_work_queue(self)
         self._destroyed = True
 
+    def _execute(self, work: Work) -> None:
+        self._running.append(work)
+        try:
+            work()
+        finally:
+            self._running.remove(work)
+
+    def _wait_for_running(self) -> None:
+        if self._running:
+            self._wait("an item of the queue that waits for its own end")
+
+    def _demand_process_context(self, what: str) -> None:
+        if self._machine is not None:
+            self._machine.demand_process_context(what)
+
     def __repr__(self) -> str:
-        return f"<WorkQueue {self.name!r}, {len(self._pending)} pending>"
+        return f"<{self}, {len(self._pending)} pending>"

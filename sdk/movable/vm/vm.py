@@ -1,5 +1,6 @@
 """The VM: one emulated machine, with everything a person or a driver asks of it."""
 
+import weakref
 from collections.abc import Callable
 from os import PathLike
 from typing import TYPE_CHECKING, Any, NoReturn, Self
@@ -62,7 +63,7 @@ class VM:
             for nid, cpus in enumerate(self.config.node_cpus)
         )
         self._mappings: list[AddressSpace] = []
-        self._work_queues: list[WorkQueue] = []
+        self._work_queues: list[weakref.ref[WorkQueue]] = []
         self._oom_notifiers: list[tuple[int, Callable[[], int]]] = []
         self._wait_hook: Callable[[Page], object] | None = None
 
@@ -108,14 +109,14 @@ class VM:
     @property
     def cpu(self) -> int:
         """The emulated CPU that runs; settable."""
-        cpu: int = lib.mv_cpu(self.machine.c)
-        return cpu
+        return self.machine.cpu
 
     @cpu.setter
     def cpu(self, cpu: int) -> None:
         if not 0 <= cpu < self.config.cpus:
             raise MovableError(f"cpu: this machine has CPUs 0 to {self.config.cpus - 1}, not {cpu}")
         lib.mv_set_cpu(self.machine.c, cpu)
+        self.machine.cpu = cpu
 
     @property
     def task_flags(self) -> int:
@@ -324,15 +325,15 @@ class VM:
         Work that is queued meanwhile waits for the next time. MovableError inside a callback.
         """
         self.demand_process_context("run_work")
-        return sum(queue.run() for queue in tuple(self._work_queues))
+        return sum(queue.run() for ref in tuple(self._work_queues) if (queue := ref()) is not None)
 
     def add_work_queue(self, queue: WorkQueue) -> None:
-        """Called by a WorkQueue that was created."""
-        self._work_queues.append(queue)
+        """Called by a WorkQueue that was created; one that nobody refers to any more is forgotten."""
+        self._work_queues.append(weakref.ref(queue, self._work_queues.remove))
 
     def remove_work_queue(self, queue: WorkQueue) -> None:
         """Called by a WorkQueue that is destroyed."""
-        self._work_queues.remove(queue)
+        self._work_queues.remove(weakref.ref(queue))
 
     def demand_process_context(self, what: str) -> None:
         """MovableError inside a callback of the VM: a page is locked and on its way there."""

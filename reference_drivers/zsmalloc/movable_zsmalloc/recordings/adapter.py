@@ -1,0 +1,159 @@
+"""The adapter for the topic ``zram``: every section of a recording, row by row."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from movable import FidelityRule, RecordingError, Row
+from movable_zsmalloc.recordings.contents import page_contents
+from movable_zsmalloc.recordings.control import algorithm_row, control_rows
+from movable_zsmalloc.recordings.lengths import Lengths, RealLengths, RecordedLengths
+from movable_zsmalloc.recordings.sequence import sequence_rows
+from movable_zsmalloc.recordings.steps import parse_size
+from movable_zsmalloc.recordings.twin import RULES, Twin, recorded_outcome, same_or_wrong
+
+__all__ = ["ZramRecordings"]
+
+_DISKSIZE = 64 << 20
+_KNOWN = {"meta", "topic", "notes"}
+
+Section = Callable[[Any], Iterator[Row]]
+
+
+class ZramRecordings:
+    """Replays recordings of zram: page sequences, limits, sizes, compaction and control files."""
+
+    topic = "zram"
+    rules: Sequence[FidelityRule] = RULES
+
+    def replay(self, recording: Mapping[str, Any]) -> Iterator[Row]:
+        """All rows of all sections. RecordingError for a section that is not known, or of another shape."""
+        sections: dict[str, Section] = {
+            "comp_algorithm": _algorithm_rows,
+            "sequences": _sequences,
+            "mem_limit": _mem_limit_rows,
+            "size_sweep": _size_sweep,
+            "one_by_one": _one_by_one,
+            "zs_compaction": _zs_compaction_rows,
+            "errors": control_rows,
+        }
+        for name, content in recording.items():
+            if name in _KNOWN:
+                continue
+            if name not in sections:
+                raise RecordingError(f"{name}: this section is not known; known: {', '.join(sections)}")
+            try:
+                yield from sections[name](content)
+            except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+                raise RecordingError(
+                    f"{name}: has another shape ({type(error).__name__}: {error})"
+                ) from error
+            except RecordingError as error:
+                raise RecordingError(f"{name}: {error}") from error
+
+
+def _lengths(algorithm: str) -> Lengths:
+    return RealLengths() if algorithm == "lz4" else RecordedLengths()
+
+
+def _algorithm_rows(text: str) -> Iterator[Row]:
+    yield algorithm_row("comp_algorithm", "the list", text)
+
+
+def _sequences(sequences: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[Row]:
+    for algorithm, steps in sequences.items():
+        yield from sequence_rows(f"sequences {algorithm}", steps, _lengths(algorithm))
+
+
+def _mem_limit_rows(steps: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
+    """Pages that do not compress are written until the limit is reached, then a few more."""
+    section = "mem_limit"
+    set_up = re.fullmatch(r"(\S+) (\d+[KMG]?), mem_limit (\d+[KMG]?)", steps[0]["step"])
+    if set_up is None:
+        raise RecordingError(f"[0].step: {steps[0]['step']!r} is no 'ALGORITHM SIZE, mem_limit SIZE'")
+    with Twin(_lengths(set_up[1]), parse_size(set_up[2]), limit=set_up[3]) as twin:
+        written = 0
+        for step in steps:
+            text = step["step"]
+            if match := re.fullmatch(r"(\S+) pages until failure: (\d+) written", text):
+                while twin.write(written, page_contents(match[1], written)):
+                    written += 1
+                if written != int(match[2]):
+                    yield same_or_wrong(
+                        section, text, f"{match[2]} pages written", f"{written} pages written"
+                    )
+                    continue
+            elif text.startswith("zero page"):
+                twin.write(written, page_contents("zero"))
+            elif match := re.fullmatch(r"overwrite of page (\d+) at the limit", text):
+                twin.write(int(match[1]), page_contents("incompressible", written + 1))
+            elif match := re.fullmatch(r"after discarding (\d+) pages, one more", text):
+                twin.discard(range(int(match[1])))
+                twin.write(0, page_contents("incompressible", 0))
+            elif step is not steps[0]:
+                raise RecordingError(f"step {text!r} is not understood")
+            yield twin.judge(section, text, recorded_outcome(step))
+
+
+def _size_sweep(sweeps: Mapping[str, Mapping[str, Any]]) -> Iterator[Row]:
+    """For each size a fresh device, and pages of which that many bytes are random."""
+    for algorithm, sweep in sweeps.items():
+        columns = sweep["columns"]
+        for values in sweep["rows"]:
+            row = dict(zip(columns, values, strict=True))
+            lengths = _lengths(algorithm)
+            pages = [page_contents("k-random", number, row["k"]) for number in range(row["pages"])]
+            lengths.expect(pages, row["compr_data_size"])
+            with Twin(lengths, _DISKSIZE) as twin:
+                for index, page in enumerate(pages):
+                    twin.write(index, page)
+                name = f"k {row['k']}, {row['pages']} pages"
+                yield twin.judge_sizes(f"size_sweep {algorithm}", name, _sizes(row))
+
+
+def _one_by_one(section: Mapping[str, Any]) -> Iterator[Row]:
+    """The statistics after each page that is added to a fresh device."""
+    columns = section["columns"]
+    for name, rows in section.items():
+        if name == "columns":
+            continue
+        k = int(name.removeprefix("k"))
+        with Twin(RealLengths(), _DISKSIZE) as twin:
+            written = 0
+            for values in rows:
+                row = dict(zip(columns, values, strict=True))
+                while written < row["pages_written"]:
+                    twin.write(written, page_contents("k-random", written, k))
+                    written += 1
+                yield twin.judge_sizes(f"one_by_one k {k}", f"{written} pages", _sizes(row))
+
+
+def _sizes(row: Mapping[str, int]) -> tuple[int, int]:
+    return row["compr_data_size"], row["mem_used_total"]
+
+
+def _zs_compaction_rows(steps: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
+    """Pages are written, some of them kept, and the pool compacted: the statistics before and after."""
+    twin: Twin | None = None
+    try:
+        for step in steps:
+            text = step["step"]
+            match = re.fullmatch(
+                r"(\d+) pages k=(\d+), keep every (\d+)(?:th|nd|rd|st): before compact", text
+            )
+            if match:
+                if twin is not None:
+                    twin.close()
+                twin = Twin(RealLengths(), _DISKSIZE)
+                count, k, every = (int(group) for group in match.groups())
+                for index in range(count):
+                    twin.write(index, page_contents("k-random", index, k))
+                twin.discard(index for index in range(count) if index % every)
+            elif text == "after compact" and twin is not None:
+                twin.control("compact", "1")
+            else:
+                raise RecordingError(f"step {text!r} is not understood")
+            yield twin.judge("zs_compaction", text, recorded_outcome(step))
+    finally:
+        if twin is not None:
+            twin.close()

@@ -1,0 +1,295 @@
+"""The block device: pages in, pages out, compressed in between (spec/drivers.md 3)."""
+
+import errno
+from array import array
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from movable import GFP, PAGE_SIZE, VM, BitLock, MovableError
+from movable_zsmalloc.pool import MapMode, ZsPool
+from movable_zsmalloc.zram.compressors import DEFAULT_ALGORITHM, Compressor, compressor
+from movable_zsmalloc.zram.errors import ZramError
+from movable_zsmalloc.zram.rules import LINUX_4_9, ZramRules
+from movable_zsmalloc.zram.stats import ZramStats
+
+if TYPE_CHECKING:
+    from movable_zsmalloc.zram.file import ZramFile
+
+__all__ = ["ZramDevice"]
+
+_FLAG_SHIFT = 24
+_LENGTH_MASK = (1 << _FLAG_SHIFT) - 1
+_ZRAM_ZERO = 1 << _FLAG_SHIFT
+_ZRAM_ACCESS_BIT = _FLAG_SHIFT + 1
+
+_GFP_FAST = GFP.KSWAPD_RECLAIM | GFP.NOWARN | GFP.HIGHMEM | GFP.MOVABLE
+_GFP_PATIENT = GFP.NOIO | GFP.HIGHMEM | GFP.MOVABLE
+
+
+class ZramDevice:
+    """A RAM disk whose pages are kept compressed in a zsmalloc pool, as in Linux 4.9.
+
+    It is set up by `init` and emptied by `reset`. ``make_compressor`` gives the compressor of a name;
+    ``rules`` are those of 4.9 unless a replay asks for others. ``movable=False`` keeps the pool's pages where
+    they are.
+
+    Requests raise ZramError with the errno that a user of the block device sees; a refused write leaves the
+    page as it was.
+    """
+
+    def __init__(
+        self,
+        vm: VM,
+        number: int = 0,
+        *,
+        algorithm: str = DEFAULT_ALGORITHM,
+        rules: ZramRules = LINUX_4_9,
+        make_compressor: Callable[[str], Compressor] = compressor,
+        movable: bool = True,
+    ) -> None:
+        self.vm = vm
+        self.name = f"zram{number}"
+        self.number = number
+        self.rules = rules
+        self.movable = movable
+        self.openers = 0
+        self.limit_pages = 0
+        self.stats = ZramStats()
+        self.pool: ZsPool | None = None
+        self._make_compressor = make_compressor
+        self.compressor = make_compressor(algorithm)
+        self._set_table(0)
+
+    def __repr__(self) -> str:
+        return f"<ZramDevice {self.name}, {self.pages} pages>"
+
+    def _set_table(self, pages: int) -> None:
+        self._handles = array("Q", bytes(8 * pages))
+        self._values = memoryview(array("Q", bytes(8 * pages)))
+        self._access = BitLock(self.vm, f"{self.name} slot", self._values, _ZRAM_ACCESS_BIT)
+
+    # -- life --------------------------------------------------------------------------------------
+
+    @property
+    def pages(self) -> int:
+        """The device's size in pages; 0 before `init`."""
+        return len(self._handles)
+
+    @property
+    def disksize(self) -> int:
+        """The device's size in bytes."""
+        return self.pages * PAGE_SIZE
+
+    def init(self, disksize: int) -> None:
+        """Set the device up with this many bytes, rounded up to a page.
+
+        ZramError: EINVAL for less than one byte, EBUSY if it is set up already. spec/drivers.md 3.7
+        """
+        if disksize <= 0:
+            raise ZramError(errno.EINVAL, f"disksize: must be 1 byte or more, not {disksize}")
+        self.demand_uninitialised("disksize")
+        self.pool = ZsPool(self.vm, self.name, movable=self.movable)
+        self._set_table(-(-disksize // PAGE_SIZE))
+
+    def reset(self) -> None:
+        """Free everything and be as new, the algorithm apart. ZramError EBUSY while the device is open."""
+        if self.openers:
+            raise ZramError(errno.EBUSY, f"{self.name} is open; close it, then reset it")
+        self.limit_pages = 0
+        if self.pool is None:
+            return
+        for index in range(self.pages):
+            self._free_slot(index)
+        self.pool.close()
+        self.pool = None
+        self._set_table(0)
+        self.stats = ZramStats()
+
+    def set_algorithm(self, name: str) -> None:
+        """Choose the compressor, before `init`. ZramError: EINVAL for one that is not to be had, or EBUSY."""
+        try:
+            chosen = self._make_compressor(name)
+        except MovableError as error:
+            raise ZramError(errno.EINVAL, str(error)) from error
+        self.demand_uninitialised("comp_algorithm")
+        self.compressor = chosen
+
+    def demand_uninitialised(self, what: str) -> None:
+        """ZramError EBUSY if the device is set up: ``what`` cannot change then."""
+        if self.pool is not None:
+            raise ZramError(errno.EBUSY, f"{what}: {self.name} is set up; reset it first")
+
+    @staticmethod
+    def queue_limits() -> dict[str, int]:
+        """What the block layer is told of the device, in bytes, under the names of its queue's files."""
+        return dict.fromkeys(("logical_block_size", "physical", "discard_granularity"), PAGE_SIZE)
+
+    @property
+    def mem_used_total(self) -> int:
+        """Bytes of the pool's pages."""
+        return 0 if self.pool is None else self.pool.zs_get_total_pages() * PAGE_SIZE
+
+    def open(self, *, direct: bool = False) -> "ZramFile":
+        """The device as a file; see `ZramFile`."""
+        from movable_zsmalloc.zram.file import ZramFile
+
+        return ZramFile(self, direct=direct)
+
+    # -- requests ----------------------------------------------------------------------------------
+
+    def write_page(self, index: int, data: bytes) -> None:
+        """Store a page; ZramError EIO, with the driver's own error as its cause, if that fails.
+
+        spec/drivers.md 3.2, 3.3
+        """
+        self._demand_page(index)
+        if len(data) != PAGE_SIZE:
+            self._invalid(f"data: a page has {PAGE_SIZE} bytes, not {len(data)}")
+        answer = self.rw_page(index, data)
+        if answer:
+            cause = ZramError(-answer, f"page {index} of {self.name} was not stored")
+            raise ZramError(errno.EIO, f"writing page {index} of {self.name} failed") from cause
+
+    def read_page(self, index: int) -> bytes:
+        """The page's contents, zeros if nothing was written. spec/drivers.md 3.4."""
+        self._demand_page(index)
+        self.stats.num_reads += 1
+        data = self._read(index)
+        if data is None:
+            self.stats.failed_reads += 1
+            raise ZramError(errno.EIO, f"reading page {index} of {self.name} failed")
+        return data
+
+    def rw_page(self, index: int, data: bytes) -> int:
+        """Store a page as the swap code does, in one step: 0 or a negative errno. spec/drivers.md 3.6."""
+        self.stats.num_writes += 1
+        answer = self._write(index, data)
+        if answer:
+            self.stats.failed_writes += 1
+        self.vm.run_work()  # the request is done: deferred work gets the CPU
+        return answer
+
+    def discard(self, first: int, count: int) -> None:
+        """Forget pages; each counts as freed, whether it held anything or not. spec/drivers.md 3.5."""
+        if count < 0 or not 0 <= first <= self.pages - count:
+            self._invalid(f"pages {first} to {first + count} are not all on {self.name}")
+        for index in range(first, first + count):
+            self._free_slot(index)
+        self.stats.notify_free += count
+        self.vm.run_work()
+
+    def swap_slot_free_notify(self, index: int) -> None:
+        """The swap code gives a page up. spec/drivers.md 3.5."""
+        self.discard(index, 1)
+
+    def compact(self) -> None:
+        """Have the pool move its objects together. ZramError EINVAL before `init`."""
+        if self.pool is None:
+            raise ZramError(errno.EINVAL, f"compact: {self.name} is not set up; write disksize first")
+        self.pool.zs_compact()
+        self.vm.run_work()
+
+    def stored_length(self, index: int) -> int:
+        """Bytes that a page takes in its object; 0 for one without."""
+        self._demand_page(index)
+        return self._values[index] & _LENGTH_MASK
+
+    def _demand_page(self, index: int) -> None:
+        if not 0 <= index < self.pages:
+            self._invalid(f"index: {self.name} has pages 0 to {self.pages - 1}, not {index}")
+
+    def _invalid(self, text: str) -> None:
+        self.stats.invalid_io += 1
+        raise ZramError(errno.EIO, text)
+
+    # -- one page ----------------------------------------------------------------------------------
+
+    def _write(self, index: int, data: bytes) -> int:
+        element = self.rules.element(data)
+        if element is not None:
+            self._install_filled(index, element)
+            return 0
+        pool = self.pool
+        assert pool is not None
+        packed, length = self._compress(data)
+        handle = pool.zs_malloc(length, _GFP_FAST)
+        if not handle:
+            self.stats.writestall += 1
+            handle = pool.zs_malloc(length, _GFP_PATIENT)
+            if not handle:
+                return -errno.ENOMEM
+            packed, length = self._compress(data)  # the stream was given up while waiting for memory
+        used = pool.zs_get_total_pages()
+        self.stats.max_used_pages = max(self.stats.max_used_pages, used)
+        if self.limit_pages and used > self.limit_pages:
+            pool.zs_free(handle)
+            return -errno.ENOMEM
+        pool.zs_map_object(handle, MapMode.WO)[:length] = packed
+        pool.zs_unmap_object(handle)
+        self._install(index, handle, length)
+        return 0
+
+    def _compress(self, data: bytes) -> tuple[bytes, int]:
+        packed = self.compressor.compress(data)
+        length = len(packed)
+        return (data, PAGE_SIZE) if length >= self.rules.huge_from else (packed, length)
+
+    def _install(self, index: int, handle: int, length: int) -> None:
+        self._access.acquire(index)
+        self._release_contents(index)
+        self._handles[index] = handle
+        self._values[index] |= length
+        self._access.release(index)
+        self.stats.compr_data_size += length
+        self.stats.pages_stored += 1
+        self.stats.huge_pages += length == PAGE_SIZE
+
+    def _install_filled(self, index: int, element: int) -> None:
+        self._access.acquire(index)
+        self._release_contents(index)
+        self._handles[index] = element
+        self._values[index] |= _ZRAM_ZERO
+        self._access.release(index)
+        self.stats.filled_pages += 1
+        self.stats.pages_stored += self.rules.filled_stored
+
+    def _free_slot(self, index: int) -> None:
+        self._access.acquire(index)
+        self._release_contents(index)
+        self._access.release(index)
+
+    def _release_contents(self, index: int) -> None:
+        """Slot lock held. spec/drivers.md 3.5."""
+        value, handle = self._values[index], self._handles[index]
+        if value & _ZRAM_ZERO:
+            self.stats.filled_pages -= 1
+            self.stats.pages_stored -= self.rules.filled_stored
+        elif handle:
+            assert self.pool is not None
+            length = value & _LENGTH_MASK
+            self.pool.zs_free(handle)
+            self.stats.compr_data_size -= length
+            self.stats.pages_stored -= 1
+            self.stats.huge_pages -= length == PAGE_SIZE
+        self._handles[index] = 0
+        self._values[index] = 1 << _ZRAM_ACCESS_BIT
+
+    def _read(self, index: int) -> bytes | None:
+        self._access.acquire(index)
+        value, handle = self._values[index], self._handles[index]
+        if value & _ZRAM_ZERO or not handle:
+            data: bytes | None = handle.to_bytes(8, "little") * (PAGE_SIZE // 8)
+        else:
+            data = self._read_object(handle, value & _LENGTH_MASK)
+        self._access.release(index)
+        return data
+
+    def _read_object(self, handle: int, length: int) -> bytes | None:
+        assert self.pool is not None
+        view = self.pool.zs_map_object(handle, MapMode.RO)
+        try:
+            return bytes(view) if length == PAGE_SIZE else self.compressor.decompress(view[:length])
+        except Exception:  # each library has exceptions of its own for damaged data
+            return None
+        finally:
+            self.pool.zs_unmap_object(handle)
