@@ -51,6 +51,18 @@ from movable.flags import (
 )
 from movable.lists import PageList
 from movable.machine import PAGE_SIZE
+from movable.observe import (
+    PageKind,
+    PageMap,
+    Panel,
+    ZoneMap,
+    blocks_available,
+    buddyinfo,
+    draw,
+    free_in_blocks,
+    page_map,
+    pagetypeinfo,
+)
 from movable.page import Page
 from movable.sync import BitLock, Mutex, RWLock, SpinLock, WaitQueue, WorkQueue
 from movable.vm import VM, CompactRun, CompactSettings, MigrateResult, Node, VmEvent, Zone, ZoneItem
@@ -96,8 +108,11 @@ __all__ = [
     "NodeConfig",
     "Page",
     "PageFlag",
+    "PageKind",
     "PageList",
+    "PageMap",
     "PageType",
+    "Panel",
     "PfnRange",
     "RWLock",
     "RecordingError",
@@ -115,16 +130,23 @@ __all__ = [
     "Zone",
     "ZoneConfig",
     "ZoneItem",
+    "ZoneMap",
     "ZoneType",
     "bench",
+    "blocks_available",
     "broken_providers",
+    "buddyinfo",
     "check",
     "check_all",
+    "draw",
     "find_driver",
+    "free_in_blocks",
     "hookimpl",
     "installed_drivers",
     "load",
     "load_recording",
+    "page_map",
+    "pagetypeinfo",
     "preset",
     "replay",
 ]

@@ -3,12 +3,15 @@
 `ZsPool` is the driver, `ZramDevice` the block device that keeps its contents compressed in a pool.
 """
 
+from cyclopts import App
+
 from movable import Capabilities, DriverSpec, hookimpl
 from movable_zsmalloc.classes import ClassShape, class_shapes, get_size_class_index, zs_huge_class_size
 from movable_zsmalloc.encoding import location_to_obj, obj_index_bits, obj_to_location
 from movable_zsmalloc.errors import ZsError
 from movable_zsmalloc.pool import ZS_GFP, MapMode, ZsPool
 from movable_zsmalloc.recordings import ZramRecordings
+from movable_zsmalloc.showcase.command import compact_app
 from movable_zsmalloc.workload import ZsWorkload
 from movable_zsmalloc.zram import ZramControl, ZramDevice, ZramError, ZramFile, ZramSysfs
 
@@ -28,6 +31,7 @@ __all__ = [
     "class_shapes",
     "get_size_class_index",
     "location_to_obj",
+    "movable_commands",
     "movable_drivers",
     "movable_recordings",
     "obj_index_bits",
@@ -54,3 +58,9 @@ def movable_drivers() -> list[DriverSpec]:
 def movable_recordings() -> list[ZramRecordings]:
     """The recordings that this plugin can replay."""
     return [ZramRecordings()]
+
+
+@hookimpl
+def movable_commands() -> list[App]:
+    """The sub-commands that this plugin brings."""
+    return [compact_app()]

@@ -222,14 +222,17 @@ int mv_nr_zspages_item(void)
 	return NR_ZSPAGES;
 }
 
+static long mod_zone_item(struct zone *zone, int item, long delta)
+{
+	if (zone->stat[item] + delta < 0)
+		return -EINVAL;
+	zone->stat[item] += delta;
+	return 0;
+}
+
 /* -EINVAL if the page's zone would count fewer than none. */
 long mv_mod_zone_page_state(struct vm *vm, unsigned long pfn, int item, long delta)
 {
-	struct zone *zone = page_zone(vm, pfn_to_page(vm, pfn));
-
 	API_BEGIN(vm, false);
-	if (zone->stat[item] + delta < 0)
-		API_END(vm, -EINVAL);
-	zone->stat[item] += delta;
-	API_END(vm, 0);
+	API_END(vm, mod_zone_item(page_zone(vm, pfn_to_page(vm, pfn)), item, delta));
 }

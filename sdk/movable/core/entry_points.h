@@ -190,6 +190,19 @@ const char *mv_counter_name(int index);
 void mv_counters(struct vm *vm, long *values);
 long mv_count_event(struct vm *vm, int index, long n);
 int mv_nr_zspages_item(void);
+
+/* What a frame is used for; the pages of mapping i are MV_KIND_MAPPING + i. */
+enum mv_kind {
+	MV_KIND_HOLE,
+	MV_KIND_FREE,
+	MV_KIND_RESERVED,
+	MV_KIND_LRU,
+	MV_KIND_KERNEL,
+	MV_KIND_MAPPING,
+};
+
+long mv_page_kinds(struct vm *vm, unsigned long start, unsigned long end, struct address_space **mappings, int nr,
+		   unsigned char *kinds);
 long mv_mod_zone_page_state(struct vm *vm, unsigned long pfn, int item, long delta);
 
 /* Measuring: api_bench.c */

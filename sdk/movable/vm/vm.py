@@ -137,6 +137,10 @@ class VM:
         page: Page = self.machine.page(pfn)
         return page
 
+    def has_page(self, pfn: int) -> bool:
+        """Whether there is a page frame of this number (``pfn_valid``)."""
+        return self.machine.check(lib.mv_prepare_page(self.machine.c, pfn)) >= 0
+
     def alloc_page(self, gfp: GFP = GFP.KERNEL, node: int | None = None) -> Page | None:
         """One page with one reference, or None if there is none to be had."""
         return self.alloc_pages(0, gfp, node)

@@ -1,7 +1,7 @@
 """zram: a compressed RAM disk on top of a zsmalloc pool (spec/drivers.md 3)."""
 
 from movable_zsmalloc.zram.compressors import BACKENDS, DEFAULT_ALGORITHM, Compressor, available, compressor
-from movable_zsmalloc.zram.control import ZramControl, ZramSysfs
+from movable_zsmalloc.zram.control import ZramControl, ZramSysfs, memparse
 from movable_zsmalloc.zram.device import ZramDevice
 from movable_zsmalloc.zram.errors import ZramError
 from movable_zsmalloc.zram.file import ZramFile
@@ -23,4 +23,5 @@ __all__ = [
     "ZramSysfs",
     "available",
     "compressor",
+    "memparse",
 ]

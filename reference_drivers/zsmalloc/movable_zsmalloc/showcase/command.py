@@ -1,0 +1,283 @@
+"""``movable compact``: the same fragmented memory, compacted with unmovable pages and with movable ones."""
+
+import json as json_text
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+from attrs import asdict, evolve, filters, frozen
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from movable import PAGE_SIZE, MachineConfig, MovableError, PageMap, Panel, draw, load, preset
+from movable_zsmalloc.showcase.files import FilePages
+from movable_zsmalloc.showcase.measure import ORDERS, Compaction, Memory, compact, take_down
+from movable_zsmalloc.showcase.phone import Phone
+from movable_zsmalloc.zram import memparse
+
+__all__ = ["compact_app"]
+
+SCHEMA = "movable.compact/1"
+
+_MIB_PAGES = (1 << 20) // PAGE_SIZE
+_FILL_PERCENT = 96.0
+_INDEX_NOTE = (
+    "fragmentation index: -1 while there is such a block, else 0 (memory is short) to 1 (it is in pieces)"
+)
+
+
+@frozen
+class _Result:
+    """Both runs on the same memory."""
+
+    written: int
+    kept: int
+    before: Memory
+    unmovable: Memory
+    unmovable_run: Compaction
+    movable: Memory
+    movable_run: Compaction
+    different_bytes: int
+
+
+def compact_app() -> App:
+    """The command, for the command line to take in."""
+    app = App(name="compact", help=_compact.__doc__)
+    app.default(_compact)
+    return app
+
+
+def _compact(
+    *paths: Path,
+    machine: str = "phone",
+    memory: str | None = None,
+    size: str | None = None,
+    algorithm: str = "lz4",
+    discard: Annotated[float, Parameter(name="--discard")] = 60.0,
+    seed: int = 1,
+    plot: Path | None = None,
+    json: Annotated[Path | None, Parameter(name="--json")] = None,
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
+) -> int:
+    """Show what movable pages are for: fill a phone, fragment its memory, compact it.
+
+    A machine is filled with zram pages of real data, a balloon and kernel memory. Part of the data is
+    discarded, which leaves holes. Then memory is compacted twice: first with the drivers' pages held in
+    place, as before Linux 4.8, then with the same pages movable. Everything is read back at the end.
+
+    Exit status: 0, or 1 if a byte came back different.
+
+    Parameters
+    ----------
+    paths:
+        Files and folders to fill zram from, repeated as often as needed; the Python standard library if none.
+    machine:
+        A preset (tiny, phone, numa4, server) or a TOML file.
+    memory:
+        Give the first node this much memory instead, such as 1G.
+    size:
+        How much data to write, such as 1G; by default until 96 % of memory is in use.
+    algorithm:
+        How zram compresses: lz4, lz4hc, lzo, deflate, zstd.
+    discard:
+        Percent of the data that is discarded.
+    seed:
+        Which data is discarded.
+    plot:
+        Draw both memories before and after to this file (png, svg, pdf); needs the extra ``plot``.
+    json:
+        Write all figures to this file: schema movable.compact/1.
+    quiet:
+        Print the table of results and nothing else.
+    """
+    if not 0 <= discard <= 100:
+        raise MovableError(f"--discard: must be 0 to 100 percent, not {discard:g}")
+    for path in (plot, json):
+        if path is not None and not path.parent.is_dir():
+            raise MovableError(f"{path}: there is no folder {path.parent}")
+    config = _machine(machine, memory)
+    pages = FilePages(paths)
+    most = _size(size) // PAGE_SIZE if size else None
+    disk = most or config.managed_pages * 8
+    console = Console(soft_wrap=True)
+    phone = Phone(config, algorithm=algorithm, disksize=disk * PAGE_SIZE, seed=seed)
+    try:
+        result = _run(console, phone, pages, most, discard)
+    finally:
+        phone.close()
+    if not quiet:
+        _print_memories(console, result)
+    _print_table(console, result, phone)
+    if plot is not None:
+        _draw(plot, result)
+        console.print(Text(f"\ndrawn: {plot}"))
+    if json is not None:
+        json.write_text(json_text.dumps(_document(result, config, algorithm, seed), indent=2) + "\n")
+    return 1 if result.different_bytes else 0
+
+
+def _size(text: str) -> int:
+    size = memparse(text)
+    if not size or size < PAGE_SIZE:
+        raise MovableError(f"--size: must be a size such as 256M, not {text!r}")
+    return size
+
+
+def _machine(name: str, memory: str | None) -> MachineConfig:
+    config = load(name) if name.endswith(".toml") else preset(name)
+    if memory is None:
+        return config
+    first, *others = config.nodes
+    *low, zone = first.zones
+    pages = (memparse(memory) or 0) // PAGE_SIZE
+    if pages < 4 * _MIB_PAGES or others:
+        raise MovableError(f"--memory: must be 4M or more, on a machine of one node, not {memory!r}")
+    return evolve(config, nodes=(evolve(first, zones=(*low, evolve(zone, pages=pages))),))
+
+
+def _run(console: Console, phone: Phone, pages: FilePages, most: int | None, discard: float) -> _Result:
+    percent = 100.0 if most else _FILL_PERCENT
+    with _progress(console, "writing to zram", most) as moved:
+        phone.fill(pages, most or phone.zram.pages, percent, moved)
+    phone.fragment(discard)
+    before = take_down(phone.vm)
+    with phone.unmovable():
+        unmovable_run = compact(phone.vm)
+    unmovable = take_down(phone.vm)
+    movable_run = compact(phone.vm)
+    phone.vm.run_work()
+    movable = take_down(phone.vm)
+    with _progress(console, "reading back", len(phone.sums)) as moved:
+        different = phone.different_bytes(moved)
+    return _Result(
+        written=phone.written,
+        kept=len(phone.sums),
+        before=before,
+        unmovable=unmovable,
+        unmovable_run=unmovable_run,
+        movable=movable,
+        movable_run=movable_run,
+        different_bytes=different,
+    )
+
+
+@contextmanager
+def _progress(console: Console, what: str, total: int | None) -> Iterator[Callable[[int], object]]:
+    """A bar of pages on a terminal."""
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("pages"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda done: progress.update(task, completed=done)
+
+
+# -- the report ------------------------------------------------------------------------------------
+
+
+def _print_memories(console: Console, result: _Result) -> None:
+    for title, memory in (
+        ("before", result.before),
+        ("after compaction, pages unmovable", result.unmovable),
+        ("after compaction, pages movable", result.movable),
+    ):
+        console.print(Text(f"/proc/buddyinfo {title}", "bold"))
+        console.print(Text(memory.buddyinfo))
+
+
+def _print_table(console: Console, result: _Result, phone: Phone) -> None:
+    console.print(
+        Text(
+            f"{_mib(result.written)} of real data written to zram ({phone.zram.compressor.name}), "
+            f"{_mib(result.kept)} kept; {result.before.free_pages // _MIB_PAGES} MiB of memory free, in pieces\n"
+        )
+    )
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column("", no_wrap=True)
+    for heading, style in (("before", ""), ("unmovable", "bold"), ("movable", "bold green")):
+        table.add_column(heading, justify="right", header_style=style)
+    for row in _table_rows(result):
+        table.add_row(*row)
+    console.print(table)
+    console.print(
+        Text(
+            "fragmentation index: -1 as long as there is such a block, else from 0 (memory is short) to 1 (in pieces)",
+            "dim",
+        )
+    )
+    style = "bold red" if result.different_bytes else "bold green"
+    console.print(
+        Text.assemble(
+            f"\nread back: {_mib(result.kept)}, ", (f"{result.different_bytes} bytes differ", style)
+        )
+    )
+
+
+def _table_rows(result: _Result) -> Iterator[tuple[str, str, str, str]]:
+    memories = (result.before, result.unmovable, result.movable)
+    for place, order in enumerate(ORDERS):
+        name = f"order-{order} blocks"
+        yield (f"free memory in {name}", *(f"{100 * each.in_blocks[place]:.1f} %" for each in memories))  # type: ignore[misc]
+        yield (f"  {name} there are", *(f"{each.counted[place]:,}" for each in memories))  # type: ignore[misc]
+        yield (f"  {name} allocated", *(f"{each.allocated[place]:,}" for each in memories))  # type: ignore[misc]
+        for zone in result.before.index:
+            yield (
+                f"  fragmentation index, {zone}",
+                *(f"{each.index[zone][place] / 1000:.3f}" for each in memories),
+            )  # type: ignore[misc]
+    runs = (result.unmovable_run, result.movable_run)
+    for name, figures in (
+        ("pages scanned for movable ones", [run.migrate_scanned for run in runs]),
+        ("pages scanned for free ones", [run.free_scanned for run in runs]),
+        ("pages migrated", [run.migrated for run in runs]),
+        ("pages that failed to", [run.failed for run in runs]),
+    ):
+        yield (name, "", *(f"{figure:,}" for figure in figures))  # type: ignore[misc]
+    yield ("time", "", *(f"{1000 * run.seconds:,.0f} ms" for run in runs))  # type: ignore[misc]
+
+
+def _mib(pages: int) -> str:
+    return f"{pages / _MIB_PAGES:,.0f} MiB"
+
+
+def _document(result: _Result, config: MachineConfig, algorithm: str, seed: int) -> dict[str, Any]:
+    figures = asdict(result, filter=filters.exclude(PageMap))
+    return {
+        "schema": SCHEMA,
+        "machine": config.name,
+        "memory_pages": config.managed_pages,
+        "algorithm": algorithm,
+        "seed": seed,
+        "orders": list(ORDERS),
+        **figures,
+    }
+
+
+def _draw(path: Path, result: _Result) -> None:
+    def panel(title: str, memory: Memory) -> Panel:
+        share = 100 * memory.in_blocks[0]
+        caption = (
+            f"{share:.0f} % of free memory is in whole 2 MiB blocks: {memory.allocated[0]} can be allocated"
+        )
+        return Panel(title, memory.map, caption)
+
+    draw(
+        path,
+        f"Compaction puts {100 * result.movable.in_blocks[0]:.0f} % of free memory into 2 MiB blocks if pages can "
+        f"move, {100 * result.unmovable.in_blocks[0]:.0f} % if they cannot",
+        [
+            [panel("Unmovable pages, before", result.before), panel("Movable pages, before", result.before)],
+            [panel("Unmovable, after", result.unmovable), panel("Movable, after", result.movable)],
+        ],
+        {"zram0": "zram", "balloon": "balloon"},
+    )

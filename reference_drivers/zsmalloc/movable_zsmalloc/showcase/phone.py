@@ -1,0 +1,148 @@
+"""A machine whose memory is full of compressed pages, a balloon and kernel memory, and then fragmented."""
+
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from random import Random
+
+from movable import (
+    GFP,
+    PAGE_SIZE,
+    VM,
+    AddressSpace,
+    MachineConfig,
+    MovableError,
+    Page,
+    find_driver,
+    hookimpl,
+)
+from movable_zsmalloc.showcase.files import FilePages
+from movable_zsmalloc.zram import ZramDevice, ZramError
+
+__all__ = ["Phone"]
+
+_KERNEL_EVERY = 24
+"""Pages written to zram for each page that the kernel takes for itself."""
+_BALLOON_EVERY = 16
+_STEP = 256
+
+OnPages = Callable[[int], object]
+
+
+class _Unmovable:
+    """A plugin that answers for the driver and refuses every isolation: pages as before Linux 4.8."""
+
+    @hookimpl(tryfirst=True)
+    def isolate_page(self) -> bool:
+        """Let no page go; the driver is not asked."""
+        return False
+
+
+class Phone:
+    """The machine, what is on it, and checksums of everything that was written.
+
+    The same seed and data give the same memory, page for page.
+    """
+
+    def __init__(self, machine: MachineConfig | str, *, algorithm: str, disksize: int, seed: int) -> None:
+        self.vm = VM(machine, debug=0, poison=False)
+        self.random = Random(seed)
+        self.zram = ZramDevice(self.vm, algorithm=algorithm)
+        self.zram.init(disksize)
+        self.balloon = find_driver("balloon").factory(self.vm)
+        self.kernel: list[Page] = []
+        self.sums: dict[int, int] = {}
+        self.written = 0
+
+    def close(self) -> None:
+        """Give the machine up."""
+        self.vm.close()
+
+    @property
+    def used_percent(self) -> float:
+        """Pages in use, in percent of all."""
+        managed = sum(zone.managed for zone in self.vm.zones)
+        free = sum(zone.free_pages for zone in self.vm.zones)
+        return 100 * (managed - free) / managed
+
+    # -- filling -----------------------------------------------------------------------------------
+
+    def fill(self, pages: FilePages, most: int, percent: float, on_pages: OnPages) -> None:
+        """Write pages until there are ``most`` or this much memory is in use; ``on_pages`` hears of the progress.
+
+        On the way the kernel takes pages for itself, and the balloon grows.
+        """
+        for index, page in enumerate(pages.repeated()):
+            if index >= most or index >= self.zram.pages:
+                break
+            if index % _STEP == 0:
+                on_pages(index)
+                if self.used_percent >= percent:
+                    break
+            try:
+                self.zram.write_page(index, page)
+            except ZramError as error:
+                raise MovableError(
+                    f"memory is full after {index} pages: {error}; choose a smaller --size"
+                ) from error
+            self.sums[index] = zlib.crc32(page)
+            self._others(index)
+        self.written = len(self.sums)
+        on_pages(self.written)
+
+    def _others(self, index: int) -> None:
+        if index % _KERNEL_EVERY == 0:
+            page = self.vm.alloc_page(GFP.KERNEL)
+            if page is not None:
+                self.kernel.append(page)
+        if index % _BALLOON_EVERY == 0:
+            self.balloon.set_target(self.balloon.num_pages + 1)
+
+    def fragment(self, drop_percent: float) -> int:
+        """Discard this part of what was written, in runs as programs that end leave them; how many pages.
+
+        The pool then moves its objects together, so that whole pages come free, here and there.
+        """
+        wanted = round(self.written * drop_percent / 100)
+        dropped = 0
+        while dropped < wanted:
+            first = self.random.randrange(self.written)
+            for index in range(first, min(first + self.random.randint(1, 48), self.written)):
+                if dropped < wanted and self.sums.pop(index, None) is not None:
+                    self.zram.discard(index, 1)
+                    dropped += 1
+        self.random.shuffle(self.kernel)
+        for page in self.kernel[: len(self.kernel) // 4]:
+            page.put()
+        del self.kernel[: len(self.kernel) // 4]
+        self.zram.compact()
+        return dropped
+
+    # -- looking -----------------------------------------------------------------------------------
+
+    def mappings(self) -> tuple[AddressSpace, ...]:
+        """The address spaces of both drivers."""
+        return self.vm.mappings
+
+    @contextmanager
+    def unmovable(self) -> Iterator[None]:
+        """For the time of the block no page of any driver can be isolated."""
+        refusing = [(mapping, _Unmovable()) for mapping in self.mappings()]
+        for mapping, observer in refusing:
+            mapping.add_observer(observer)
+        try:
+            yield
+        finally:
+            for mapping, observer in refusing:
+                mapping.remove_observer(observer)
+
+    def different_bytes(self, on_pages: OnPages) -> int:
+        """Read everything back: how many bytes are in pages that are not what was written."""
+        different = 0
+        for count, (index, checksum) in enumerate(self.sums.items()):
+            if count % _STEP == 0:
+                on_pages(count)
+            if zlib.crc32(self.zram.read_page(index)) != checksum:
+                different += PAGE_SIZE
+        on_pages(len(self.sums))
+        return different

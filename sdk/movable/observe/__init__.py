@@ -1,0 +1,18 @@
+"""Looking at a machine: /proc texts, maps of what each page is used for, and pictures of them."""
+
+from movable.observe.draw import Panel, draw
+from movable.observe.pagemap import PageKind, PageMap, ZoneMap, page_map
+from movable.observe.proc import blocks_available, buddyinfo, free_in_blocks, pagetypeinfo
+
+__all__ = [
+    "PageKind",
+    "PageMap",
+    "Panel",
+    "ZoneMap",
+    "blocks_available",
+    "buddyinfo",
+    "draw",
+    "free_in_blocks",
+    "page_map",
+    "pagetypeinfo",
+]
