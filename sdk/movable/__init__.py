@@ -1,6 +1,6 @@
 """movable: the driver SDK for movable non-LRU pages."""
 
-from movable.benchmark import BenchReport, BenchRow, bench
+from movable.benchmark import BenchReport, BenchRow, bench, copy_seconds
 from movable.config import MachineConfig, NodeConfig, PfnRange, Watermarks, ZoneConfig, load, preset
 from movable.conformance import CheckResult, Report, check, check_all
 from movable.drivers import (
@@ -138,6 +138,7 @@ __all__ = [
     "buddyinfo",
     "check",
     "check_all",
+    "copy_seconds",
     "draw",
     "find_driver",
     "free_in_blocks",

@@ -3,9 +3,12 @@
 `ZsPool` is the driver, `ZramDevice` the block device that keeps its contents compressed in a pool.
 """
 
+from collections.abc import Callable, Iterator
+
 from cyclopts import App
 
-from movable import Capabilities, DriverSpec, hookimpl
+from movable import BenchRow, Capabilities, DriverSpec, hookimpl
+from movable_zsmalloc.benchmarks import zsmalloc
 from movable_zsmalloc.classes import ClassShape, class_shapes, get_size_class_index, zs_huge_class_size
 from movable_zsmalloc.encoding import location_to_obj, obj_index_bits, obj_to_location
 from movable_zsmalloc.errors import ZsError
@@ -14,6 +17,7 @@ from movable_zsmalloc.recordings import ZramRecordings
 from movable_zsmalloc.showcase.command import compact_app
 from movable_zsmalloc.workload import ZsWorkload
 from movable_zsmalloc.zram import ZramControl, ZramDevice, ZramError, ZramFile, ZramSysfs
+from movable_zsmalloc.zram.command import zram_app
 
 __all__ = [
     "ZS_GFP",
@@ -31,6 +35,7 @@ __all__ = [
     "class_shapes",
     "get_size_class_index",
     "location_to_obj",
+    "movable_benchmarks",
     "movable_commands",
     "movable_drivers",
     "movable_recordings",
@@ -61,6 +66,12 @@ def movable_recordings() -> list[ZramRecordings]:
 
 
 @hookimpl
+def movable_benchmarks() -> list[Callable[[bool], Iterator[BenchRow]]]:
+    """The rows that this plugin adds to ``movable bench``."""
+    return [zsmalloc]
+
+
+@hookimpl
 def movable_commands() -> list[App]:
     """The sub-commands that this plugin brings."""
-    return [compact_app()]
+    return [compact_app(), zram_app()]

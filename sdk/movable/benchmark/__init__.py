@@ -2,5 +2,6 @@
 
 from movable.benchmark.report import SCHEMA, BenchReport, BenchRow
 from movable.benchmark.run import bench
+from movable.benchmark.terrain import copy_seconds
 
-__all__ = ["SCHEMA", "BenchReport", "BenchRow", "bench"]
+__all__ = ["SCHEMA", "BenchReport", "BenchRow", "bench", "copy_seconds"]

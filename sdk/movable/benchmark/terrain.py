@@ -23,6 +23,21 @@ def _config(pages: int) -> MachineConfig:
     return MachineConfig("bench", (NodeConfig((zone,)),), poison=False, debug=0)
 
 
+def copy_seconds(vm: VM, pairs: Pairs, seed: int | None = None) -> float:
+    """Seconds of a plain memcpy of page pairs (from, to) of a machine, what migration is compared with.
+
+    In random order if a seed is given. What was in the target pages is lost.
+    """
+    if seed is not None:
+        pairs = random.Random(seed).sample(pairs, len(pairs))
+    for pfn in {pfn for pair in pairs for pfn in pair}:
+        vm.page(pfn)
+    flat = ffi.new("unsigned long[]", [pfn for pair in pairs for pfn in pair])
+    start = perf_counter()
+    lib.mv_bench_copy(vm.machine.c, flat, len(pairs))
+    return perf_counter() - start
+
+
 class PythonDriver:
     """A driver in Python that keeps one object per page and moves it with replace_page()."""
 
@@ -116,12 +131,7 @@ class Terrain:
 
     def copy(self, pairs: Pairs, seed: int | None = None) -> float:
         """Seconds of a plain memcpy of these page pairs, in random order if a seed is given."""
-        if seed is not None:
-            pairs = random.Random(seed).sample(pairs, len(pairs))
-        flat = ffi.new("unsigned long[]", [pfn for pair in pairs for pfn in pair])
-        start = perf_counter()
-        lib.mv_bench_copy(self._c, flat, len(pairs))
-        return perf_counter() - start
+        return copy_seconds(self.vm, pairs, seed)
 
     def touch(self) -> float:
         """Seconds to read one word of every struct page."""

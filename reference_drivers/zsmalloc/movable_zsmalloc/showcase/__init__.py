@@ -1,6 +1,6 @@
 """The difference that movable pages make: a fragmented phone, compacted with them and without."""
 
-from movable_zsmalloc.showcase.files import FilePages
+from movable_zsmalloc.files import FilePages
 from movable_zsmalloc.showcase.measure import Compaction, Memory, compact, take_down
 from movable_zsmalloc.showcase.phone import Phone
 

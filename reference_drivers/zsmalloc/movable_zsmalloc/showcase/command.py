@@ -1,29 +1,26 @@
 """``movable compact``: the same fragmented memory, compacted with unmovable pages and with movable ones."""
 
 import json as json_text
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from attrs import asdict, evolve, filters, frozen
+from attrs import asdict, filters, frozen
 from cyclopts import App, Parameter
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from movable import PAGE_SIZE, MachineConfig, MovableError, PageMap, Panel, draw, load, preset
-from movable_zsmalloc.showcase.files import FilePages
+from movable import PAGE_SIZE, MachineConfig, MovableError, PageMap, Panel, draw
+from movable_zsmalloc.console import MIB_PAGES, machine_of, mib, parse_size, progress
+from movable_zsmalloc.files import FilePages
 from movable_zsmalloc.showcase.measure import ORDERS, Compaction, Memory, compact, take_down
 from movable_zsmalloc.showcase.phone import Phone
-from movable_zsmalloc.zram import memparse
 
 __all__ = ["compact_app"]
 
 SCHEMA = "movable.compact/1"
 
-_MIB_PAGES = (1 << 20) // PAGE_SIZE
 _FILL_PERCENT = 96.0
 _INDEX_NOTE = (
     "fragmentation index: -1 while there is such a block, else 0 (memory is short) to 1 (it is in pieces)"
@@ -99,9 +96,9 @@ def _compact(
     for path in (plot, json):
         if path is not None and not path.parent.is_dir():
             raise MovableError(f"{path}: there is no folder {path.parent}")
-    config = _machine(machine, memory)
+    config = machine_of(machine, memory)
     pages = FilePages(paths)
-    most = _size(size) // PAGE_SIZE if size else None
+    most = parse_size(size, "--size") // PAGE_SIZE if size else None
     disk = most or config.managed_pages * 8
     console = Console(soft_wrap=True)
     phone = Phone(config, algorithm=algorithm, disksize=disk * PAGE_SIZE, seed=seed)
@@ -120,28 +117,9 @@ def _compact(
     return 1 if result.different_bytes else 0
 
 
-def _size(text: str) -> int:
-    size = memparse(text)
-    if not size or size < PAGE_SIZE:
-        raise MovableError(f"--size: must be a size such as 256M, not {text!r}")
-    return size
-
-
-def _machine(name: str, memory: str | None) -> MachineConfig:
-    config = load(name) if name.endswith(".toml") else preset(name)
-    if memory is None:
-        return config
-    first, *others = config.nodes
-    *low, zone = first.zones
-    pages = (memparse(memory) or 0) // PAGE_SIZE
-    if pages < 4 * _MIB_PAGES or others:
-        raise MovableError(f"--memory: must be 4M or more, on a machine of one node, not {memory!r}")
-    return evolve(config, nodes=(evolve(first, zones=(*low, evolve(zone, pages=pages))),))
-
-
 def _run(console: Console, phone: Phone, pages: FilePages, most: int | None, discard: float) -> _Result:
     percent = 100.0 if most else _FILL_PERCENT
-    with _progress(console, "writing to zram", most) as moved:
+    with progress(console, "writing to zram", most) as moved:
         phone.fill(pages, most or phone.zram.pages, percent, moved)
     phone.fragment(discard)
     before = take_down(phone.vm)
@@ -151,7 +129,7 @@ def _run(console: Console, phone: Phone, pages: FilePages, most: int | None, dis
     movable_run = compact(phone.vm)
     phone.vm.run_work()
     movable = take_down(phone.vm)
-    with _progress(console, "reading back", len(phone.sums)) as moved:
+    with progress(console, "reading back", len(phone.sums)) as moved:
         different = phone.different_bytes(moved)
     return _Result(
         written=phone.written,
@@ -163,23 +141,6 @@ def _run(console: Console, phone: Phone, pages: FilePages, most: int | None, dis
         movable_run=movable_run,
         different_bytes=different,
     )
-
-
-@contextmanager
-def _progress(console: Console, what: str, total: int | None) -> Iterator[Callable[[int], object]]:
-    """A bar of pages on a terminal."""
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("pages"),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda done: progress.update(task, completed=done)
 
 
 # -- the report ------------------------------------------------------------------------------------
@@ -198,8 +159,8 @@ def _print_memories(console: Console, result: _Result) -> None:
 def _print_table(console: Console, result: _Result, phone: Phone) -> None:
     console.print(
         Text(
-            f"{_mib(result.written)} of real data written to zram ({phone.zram.compressor.name}), "
-            f"{_mib(result.kept)} kept; {result.before.free_pages // _MIB_PAGES} MiB of memory free, in pieces\n"
+            f"{mib(result.written)} of real data written to zram ({phone.zram.compressor.name}), "
+            f"{mib(result.kept)} kept; {result.before.free_pages // MIB_PAGES} MiB of memory free, in pieces\n"
         )
     )
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
@@ -209,17 +170,10 @@ def _print_table(console: Console, result: _Result, phone: Phone) -> None:
     for row in _table_rows(result):
         table.add_row(*row)
     console.print(table)
-    console.print(
-        Text(
-            "fragmentation index: -1 as long as there is such a block, else from 0 (memory is short) to 1 (in pieces)",
-            "dim",
-        )
-    )
+    console.print(Text(_INDEX_NOTE, "dim"))
     style = "bold red" if result.different_bytes else "bold green"
     console.print(
-        Text.assemble(
-            f"\nread back: {_mib(result.kept)}, ", (f"{result.different_bytes} bytes differ", style)
-        )
+        Text.assemble(f"\nread back: {mib(result.kept)}, ", (f"{result.different_bytes} bytes differ", style))
     )
 
 
@@ -244,10 +198,6 @@ def _table_rows(result: _Result) -> Iterator[tuple[str, str, str, str]]:
     ):
         yield (name, "", *(f"{figure:,}" for figure in figures))  # type: ignore[misc]
     yield ("time", "", *(f"{1000 * run.seconds:,.0f} ms" for run in runs))  # type: ignore[misc]
-
-
-def _mib(pages: int) -> str:
-    return f"{pages / _MIB_PAGES:,.0f} MiB"
 
 
 def _document(result: _Result, config: MachineConfig, algorithm: str, seed: int) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from movable import (
     find_driver,
     hookimpl,
 )
-from movable_zsmalloc.showcase.files import FilePages
+from movable_zsmalloc.files import FilePages
 from movable_zsmalloc.zram import ZramDevice, ZramError
 
 __all__ = ["Phone"]

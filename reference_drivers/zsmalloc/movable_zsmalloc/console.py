@@ -1,0 +1,60 @@
+"""What the commands of this package share: sizes, machines, progress."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from attrs import evolve
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from movable import PAGE_SIZE, MachineConfig, MovableError, load, preset
+from movable_zsmalloc.zram import memparse
+
+__all__ = ["MIB_PAGES", "machine_of", "mib", "parse_size", "progress"]
+
+MIB_PAGES = (1 << 20) // PAGE_SIZE
+
+
+def mib(pages: int) -> str:
+    """Pages as MiB, or as KiB if they are few."""
+    if pages < 10 * MIB_PAGES:
+        return f"{pages * PAGE_SIZE >> 10:,} KiB"
+    return f"{pages / MIB_PAGES:,.0f} MiB"
+
+
+def parse_size(text: str, argument: str) -> int:
+    """Bytes of a size such as 256M, at least a page. MovableError names the argument."""
+    size = memparse(text)
+    if not size or size < PAGE_SIZE:
+        raise MovableError(f"{argument}: must be a size such as 256M, not {text!r}")
+    return size
+
+
+def machine_of(name: str, memory: str | None = None) -> MachineConfig:
+    """A preset or a TOML file, with another amount of memory if one is given."""
+    config = load(name) if name.endswith(".toml") else preset(name)
+    if memory is None:
+        return config
+    pages = parse_size(memory, "--memory") // PAGE_SIZE
+    first, *others = config.nodes
+    *low, zone = first.zones
+    if pages < 4 * MIB_PAGES or others:
+        raise MovableError(f"--memory: must be 4M or more, on a machine of one node, not {memory!r}")
+    return evolve(config, nodes=(evolve(first, zones=(*low, evolve(zone, pages=pages))),))
+
+
+@contextmanager
+def progress(console: Console, what: str, total: int | None) -> Iterator[Callable[[int], object]]:
+    """A bar of pages on a terminal."""
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("pages"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, completed=done)
