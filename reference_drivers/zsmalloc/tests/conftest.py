@@ -1,0 +1,19 @@
+"""A pool on a small machine."""
+
+import pytest
+from zs_kit import Kit
+
+from movable import VM
+from movable_zsmalloc import ZsPool
+
+
+@pytest.fixture
+def kit(vm: VM) -> Kit:
+    """An empty pool, seen from inside."""
+    return Kit(vm)
+
+
+@pytest.fixture
+def pool(kit: Kit) -> ZsPool:
+    """The same pool, as its users see it."""
+    return kit.pool
