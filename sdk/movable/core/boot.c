@@ -6,6 +6,7 @@
 
 #include "buddy.h"
 #include "scanner.h"
+#include "schedule.h"
 
 /* Zeroed memory that costs nothing until it is touched. */
 static void *reserve(size_t bytes)
@@ -222,6 +223,7 @@ struct vm *vm_create(const struct boot_config *config)
 
 void vm_destroy(struct vm *vm)
 {
+	sched_end(vm);
 	if (vm->memmap)
 		munmap(vm->memmap, vm->memmap_bytes);
 	if (vm->page_objects)

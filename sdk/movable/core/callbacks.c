@@ -3,6 +3,7 @@
 
 /* What a callback may not change behind the VM's back. */
 struct snapshot {
+	uint32_t switches; /* other CPUs' turns so far: they may change what the page lock does not protect */
 	unsigned long flags;
 	struct address_space *mapping;
 	unsigned long private, index;
@@ -14,45 +15,72 @@ struct callback_state {
 	enum callback callback;
 	struct page *page;
 	const struct address_space *mapping;
+	enum migrate_mode mode;
 };
 
 static struct callback_state begin_callback(struct vm *vm, enum callback callback, struct page *page,
 					    const struct address_space *mapping)
 {
-	struct callback_state outer = {vm->callback, vm->callback_page, vm->callback_mapping};
+	struct callback_state outer = {vm->callback, vm->callback_page, vm->callback_mapping,
+					     vm->callback_mode};
 
 	vm->callback = callback;
 	vm->callback_page = page;
 	vm->callback_mapping = mapping;
+	sched_point(vm, EV_ISOLATE + (callback - CALLBACK_ISOLATE), page_to_pfn(vm, page));
 	return outer;
 }
 
 static void end_callback(struct vm *vm, struct callback_state outer)
 {
+	sched_page_point(vm, EV_RETURN, vm->callback_page);
 	vm->callback = outer.callback;
 	vm->callback_page = outer.page;
 	vm->callback_mapping = outer.mapping;
+	vm->callback_mode = outer.mode;
 }
 
-static struct snapshot take_snapshot(const struct page *page)
+/* References, without those that scanners of other CPUs hold in passing. */
+static int references(const struct vm *vm, const struct page *page)
+{
+	return page->_refcount - sched_foreign_references(vm, page);
+}
+
+static struct snapshot take_snapshot(const struct vm *vm, const struct page *page)
 {
 	return (struct snapshot){
+		.switches = sched_switches(vm),
 		.flags = page->flags & PAGE_FLAGS_MASK,
 		.mapping = page->mapping,
 		.private = page->private,
 		.index = page->index,
-		.refcount = page->_refcount,
+		.refcount = references(vm, page),
 		.mapcount = page->_mapcount,
 	};
 }
 
+static bool undisturbed(const struct vm *vm, const struct snapshot *before)
+{
+	return sched_switches(vm) == before->switches;
+}
+
+/* Whether the count is not what it was, plus `change`; others may have added references of their own. */
+static bool references_differ(const struct vm *vm, const struct snapshot *before, const struct page *page, int change)
+{
+	int now = references(vm, page), expected = before->refcount + change;
+
+	return undisturbed(vm, before) ? now != expected : now < expected;
+}
+
 /* The name of the first thing that differs, or NULL. */
-static const char *difference(const struct snapshot *before, const struct page *page)
+static const char *difference(const struct vm *vm, const struct snapshot *before, const struct page *page)
 {
 	if (page->mapping != before->mapping)
 		return "mapping";
-	if (page->_refcount != before->refcount)
+	if (references_differ(vm, before, page, 0))
 		return "refcount";
+	if (!undisturbed(vm, before))
+		return NULL;
 	if ((page->flags & PAGE_FLAGS_MASK) != before->flags)
 		return "flags";
 	if (page->_mapcount != before->mapcount)
@@ -88,9 +116,9 @@ static void check_isolated(struct vm *vm, const struct snapshot *before, const s
 
 	if (!page_is_movable(page))
 		violation(vm, VM_RULE_ISOLATE_LOST_MOVABLE, page, where, "PageMovable", "not movable any more");
-	if (page->_refcount < before->refcount)
+	if (references(vm, page) < before->refcount)
 		violation(vm, VM_RULE_ISOLATE_REF_CHANGED, page, where, "at least the references it had",
-			  "%d before, %d after", before->refcount, page->_refcount);
+			  "%d before, %d after", before->refcount, references(vm, page));
 	if (page->list_id)
 		violation(vm, VM_RULE_ISOLATE_LEFT_ON_LIST, page, where, "page.lru linked into no list",
 			  "still on page list %u", page->list_id);
@@ -98,9 +126,9 @@ static void check_isolated(struct vm *vm, const struct snapshot *before, const s
 
 static void check_refused(struct vm *vm, const struct snapshot *before, const struct page *page, unsigned int list_id)
 {
-	const char *changed = difference(before, page);
+	const char *changed = difference(vm, before, page);
 
-	if (!changed && page->list_id != list_id)
+	if (!changed && page->list_id != list_id && undisturbed(vm, before))
 		changed = "list membership";
 	if (changed)
 		violation(vm, VM_RULE_ISOLATE_FALSE_CHANGED, page, "isolate_page", "nothing changed",
@@ -110,7 +138,7 @@ static void check_refused(struct vm *vm, const struct snapshot *before, const st
 bool call_isolate_page(struct vm *vm, struct page *page, isolate_mode_t mode)
 {
 	struct address_space *mapping = movable_mapping(page);
-	struct snapshot before = take_snapshot(page);
+	struct snapshot before = take_snapshot(vm, page);
 	unsigned int list_id = page->list_id, recorded = vm->nr_violations;
 	struct callback_state outer = begin_callback(vm, CALLBACK_ISOLATE, page, mapping);
 	bool isolated = mapping->a_ops->isolate_page(page, mode);
@@ -141,27 +169,27 @@ static void check_migrated(struct vm *vm, const struct snapshot *old_before, con
 			  "not marked movable");
 	else if (newpage->mapping != old_before->mapping)
 		violation(vm, VM_RULE_MIGRATE_NEW_MAPPING, newpage, where, "the old page's mapping", "another one");
-	if (newpage->_refcount <= new_before->refcount)
+	if (references(vm, newpage) <= new_before->refcount)
 		violation(vm, VM_RULE_MIGRATE_NEW_REF, newpage, where, "get_page(newpage): refcount above 1", "%d",
-			  newpage->_refcount);
+			  references(vm, newpage));
 	if (page_is_movable(page))
 		violation(vm, VM_RULE_MIGRATE_OLD_MOVABLE, page, where, "__ClearPageMovable(oldpage)",
 			  "still movable");
-	if (page->_refcount != old_before->refcount - 1)
+	if (references_differ(vm, old_before, page, -1))
 		violation(vm, VM_RULE_MIGRATE_OLD_REF, page, where, "put_page(oldpage): one reference less",
-			  "%d before, %d after", old_before->refcount, page->_refcount);
+			  "%d before, %d after", old_before->refcount, references(vm, page));
 }
 
 static void check_not_migrated(struct vm *vm, int rc, const struct snapshot *old_before,
 			       const struct snapshot *new_before, const struct page *newpage, const struct page *page)
 {
 	static const char where[] = "migratepage";
-	const char *changed = difference(new_before, newpage);
+	const char *changed = difference(vm, new_before, newpage);
 
 	if (changed || newpage->list_id)
 		violation(vm, VM_RULE_MIGRATE_NEW_TOUCHED, newpage, where, "newpage untouched", "%s changed (rc %d)",
 			  changed ? changed : "list membership", rc);
-	changed = difference(old_before, page);
+	changed = difference(vm, old_before, page);
 	/* A driver may give the page up for good and answer with an error other than -EAGAIN. */
 	if (changed && (rc == -EAGAIN || page_is_movable(page)))
 		violation(vm, VM_RULE_MIGRATE_OLD_TOUCHED, page, where, "oldpage untouched", "%s changed (rc %d)",
@@ -171,10 +199,13 @@ static void check_not_migrated(struct vm *vm, int rc, const struct snapshot *old
 int call_migratepage(struct vm *vm, struct page *newpage, struct page *page, enum migrate_mode mode)
 {
 	struct address_space *mapping = movable_mapping(page);
-	struct snapshot old_before = take_snapshot(page), new_before = take_snapshot(newpage);
+	struct snapshot old_before = take_snapshot(vm, page), new_before = take_snapshot(vm, newpage);
 	unsigned int recorded = vm->nr_violations;
 	struct callback_state outer = begin_callback(vm, CALLBACK_MIGRATE, page, mapping);
-	int rc = mapping->a_ops->migratepage(mapping, newpage, page, mode);
+	int rc;
+
+	vm->callback_mode = mode;
+	rc = mapping->a_ops->migratepage(mapping, newpage, page, mode);
 
 	assert_still_held(vm, page, "migratepage");
 	assert_still_held(vm, newpage, "migratepage");
@@ -201,7 +232,7 @@ int call_migratepage(struct vm *vm, struct page *newpage, struct page *page, enu
 void call_putback_page(struct vm *vm, struct page *page)
 {
 	struct address_space *mapping = movable_mapping(page);
-	int refcount = page->_refcount;
+	int refcount = references(vm, page);
 	unsigned int recorded = vm->nr_violations;
 	struct callback_state outer = begin_callback(vm, CALLBACK_PUTBACK, page, mapping);
 
@@ -214,9 +245,9 @@ void call_putback_page(struct vm *vm, struct page *page)
 			violation(vm, VM_RULE_PUTBACK_UNLOCKED, page, where, "page locked", "%s", lock_text(page));
 		else if (!PageIsolated(page))
 			violation(vm, VM_RULE_PUTBACK_ISOLATED_WRITTEN, page, where, "PG_isolated set", "clear");
-		if (page->_refcount < refcount)
+		if (references(vm, page) < refcount)
 			violation(vm, VM_RULE_PUTBACK_REF_CHANGED, page, where, "the references it had",
-				  "%d before, %d after", refcount, page->_refcount);
+				  "%d before, %d after", refcount, references(vm, page));
 		if (!page_is_movable(page))
 			violation(vm, VM_RULE_PUTBACK_LOST_MOVABLE, page, where, "PageMovable", "not movable");
 	}

@@ -205,6 +205,56 @@ long mv_page_kinds(struct vm *vm, unsigned long start, unsigned long end, struct
 		   unsigned char *kinds);
 long mv_mod_zone_page_state(struct vm *vm, unsigned long pfn, int item, long delta);
 
+/* Emulated CPUs that take turns: api_schedule.c */
+struct mv_step {
+	unsigned char cpu, event, chosen, alternative;
+	unsigned int runnable;
+	unsigned long id;
+};
+
+struct mv_choice {
+	unsigned int step, cpu;
+};
+
+struct mv_plan {
+	int policy; /* 0 default, 1 round robin, 2 random, 3 PCT */
+	unsigned long seed;
+	unsigned int sharpness;		/* random: one step in that many may switch */
+	unsigned int depth, length;	/* PCT: bugs of that depth, in a run of about so many steps */
+	unsigned int limit;		/* most steps of the run */
+	bool strict_async;
+	const struct mv_choice *choices; /* borrowed: steps at which to leave the policy */
+	unsigned int nr_choices;
+};
+
+struct mv_sched_result {
+	unsigned int nr_steps, nr_switches, nr_preemptions, async_sleeps;
+	unsigned long hash;
+};
+
+long mv_sched_begin(struct vm *vm, const struct mv_plan *plan, void *machine, void *cpu_name);
+void mv_sched_add(struct vm *vm, int cpu, void *switch_to, void *number, bool daemon);
+int mv_sched_first(struct vm *vm);
+int mv_sched_next(struct vm *vm, int ended);
+bool mv_sched_over(struct vm *vm);
+int mv_sched_finish(struct vm *vm);
+void mv_sched_stop(struct vm *vm);
+long mv_sched_deadlock(struct vm *vm);
+void mv_sched_result(struct vm *vm, struct mv_sched_result *result);
+unsigned int mv_sched_steps(struct vm *vm, struct mv_step *steps, unsigned int room);
+void mv_sched_end(struct vm *vm);
+int mv_lock_class(struct vm *vm, const char *name);
+
+/* What a CPU tells of itself; each is a scheduling point. `event` is an enum sched_event. */
+long mv_sched_point(struct vm *vm, int event, unsigned long id);
+long mv_sched_yield(struct vm *vm, unsigned long id);
+long mv_sched_lock(struct vm *vm, unsigned int lock_class, unsigned long id, unsigned int flags);
+long mv_sched_taken(struct vm *vm, unsigned int lock_class, unsigned long id, unsigned int flags);
+long mv_sched_unlock(struct vm *vm, unsigned int lock_class, unsigned long id);
+long mv_sched_wait(struct vm *vm, unsigned long id, bool timed);
+long mv_sched_wake(struct vm *vm, unsigned long id);
+long mv_sched_might_sleep(struct vm *vm, const char *where);
+
 /* Measuring: api_bench.c */
 void mv_bench_copy(struct vm *vm, const unsigned long *pairs, unsigned long nr);
 unsigned long mv_bench_touch(struct vm *vm, unsigned long start, unsigned long end);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "memmap.h"
 
+#include "schedule.h"
+
 #include <sys/mman.h>
 
 #if defined(__SSE2__)
@@ -65,6 +67,7 @@ bool zone_is_contiguous(struct vm *vm, struct zone *zone)
  */
 void copy_highpage(struct vm *vm, struct page *to, struct page *from)
 {
+	sched_page_point(vm, EV_COPY, from);
 #if defined(__SSE2__)
 	__m128i *target = (__m128i *)page_address(vm, to);
 	const __m128i *source = (const __m128i *)page_address(vm, from);

@@ -4,32 +4,40 @@
 #include "callbacks.h"
 #include "lru.h"
 
-bool isolate_movable_page(struct vm *vm, struct page *page, isolate_mode_t mode)
+/* With a reference on the page; whether it now belongs to the VM. */
+static bool isolate_held_page(struct vm *vm, struct page *page, isolate_mode_t mode)
 {
-	if (unlikely(!get_page_unless_zero(page)))
-		return false;
+	bool isolated = false;
+
 	/* Before the lock: the owner of a fresh page may still set its flags without it. */
 	if (unlikely(!__PageMovable(page)))
-		goto out_put;
+		return false;
 	/* The scanner meets any page; a held lock means that it is being moved or released. */
 	if (unlikely(!trylock_page(vm, page)))
-		goto out_put;
-	if (!PageMovable(vm, page) || PageIsolated(page))
-		goto out_unlock;
-	VM_BUG_ON_PAGE(vm, !page_mapping(page), page, VM_RULE_ISOLATE_NO_MAPPING, "a mapping", "none");
-	if (!call_isolate_page(vm, page, mode))
-		goto out_unlock;
-	set_page_flag(page, PG_isolated);
+		return false;
+	if (PageMovable(vm, page) && !PageIsolated(page)) {
+		VM_BUG_ON_PAGE(vm, !page_mapping(page), page, VM_RULE_ISOLATE_NO_MAPPING, "a mapping", "none");
+		isolated = call_isolate_page(vm, page, mode);
+		if (isolated)
+			set_page_flag(page, PG_isolated);
+	}
 	if (likely(PageLocked(page)))
 		unlock_page(vm, page);
-	return true;
+	return isolated;
+}
 
-out_unlock:
-	if (likely(PageLocked(page)))
-		unlock_page(vm, page);
-out_put:
-	put_page(vm, page);
-	return false;
+bool isolate_movable_page(struct vm *vm, struct page *page, isolate_mode_t mode)
+{
+	bool isolated;
+
+	if (unlikely(!get_page_unless_zero(vm, page)))
+		return false;
+	sched_set_speculative(vm, page);
+	isolated = isolate_held_page(vm, page, mode);
+	if (!isolated)
+		put_page(vm, page);
+	sched_set_speculative(vm, NULL);
+	return isolated;
 }
 
 void putback_movable_page(struct vm *vm, struct page *page)

@@ -263,6 +263,9 @@ struct page *alloc_pages_node(struct vm *vm, int nid, gfp_t gfp, unsigned int or
 	prepare_alloc_context(vm, &ac, gfp, order, nid);
 	if (!ac.preferred)
 		return NULL;
+	if (gfp & __GFP_DIRECT_RECLAIM)
+		might_sleep(vm, "alloc_pages");
+	sched_point(vm, EV_ALLOC, order);
 	if (ac.migratetype == MIGRATE_MOVABLE)
 		alloc_flags |= ALLOC_CMA;
 	page = get_page_from_freelist(vm, &ac, alloc_flags);
@@ -340,6 +343,7 @@ void free_unref_page(struct vm *vm, struct page *page)
 
 void __free_pages(struct vm *vm, struct page *page, unsigned int order)
 {
+	sched_page_point(vm, EV_FREE, page);
 	if (unlikely(page->_refcount <= 0))
 		violation(vm, VM_RULE_PAGE_REF_ZERO, page, "__free_pages", "refcount above 0", "%d",
 			  page->_refcount);

@@ -39,12 +39,47 @@ struct address_space *page_mapping(const struct page *page)
 	return movable_mapping(page);
 }
 
+bool sched_trylock_page(struct vm *vm, struct page *page)
+{
+	sched_page_point(vm, EV_TRYLOCK_PAGE, page);
+	if (!take_page_lock(vm, page)) {
+		/* Whoever tries again and again must let the holder run. */
+		sched_yield_step(vm, EV_YIELD, page_to_pfn(vm, page));
+		return false;
+	}
+	sched_lock_taken(vm, LOCK_CLASS_PAGE, page_to_pfn(vm, page), LOCK_TRY);
+	return true;
+}
+
+void sched_unlock_page(struct vm *vm, const struct page *page)
+{
+	unsigned long pfn = page_to_pfn(vm, page);
+
+	sched_lock_released(vm, pfn, LOCK_CLASS_PAGE);
+	sched_wake(vm, EV_WAIT_PAGE, pfn);
+	sched_step(vm, EV_UNLOCK_PAGE, pfn);
+}
+
+static void sched_lock_page(struct vm *vm, struct page *page)
+{
+	unsigned long pfn = page_to_pfn(vm, page);
+
+	sched_step(vm, EV_LOCK_PAGE, pfn);
+	sched_lock_attempt(vm, LOCK_CLASS_PAGE, pfn, 0);
+	while (!take_page_lock(vm, page) && page->lock_cpu != vm->cpu)
+		sched_wait(vm, EV_WAIT_PAGE, pfn, false);
+}
+
 void lock_page(struct vm *vm, struct page *page)
 {
-	if (trylock_page(vm, page))
+	if (unlikely(vm->sched != NULL && page->lock_cpu != vm->cpu)) {
+		sched_lock_page(vm, page);
+		return;
+	}
+	if (take_page_lock(vm, page))
 		return;
 	/* A hook may let another CPU run; what it cannot free now, nobody ever will. */
-	if (page->lock_cpu != vm->cpu && py_wait_on_page(vm, page) && trylock_page(vm, page))
+	if (page->lock_cpu != vm->cpu && py_wait_on_page(vm, page) && take_page_lock(vm, page))
 		return;
 	violation(vm, VM_RULE_SELF_DEADLOCK, page, "lock_page", "a lock that will be released",
 		  "held by CPU %d, waited for by CPU %d", page->lock_cpu, vm->cpu);
@@ -53,6 +88,7 @@ void lock_page(struct vm *vm, struct page *page)
 
 void get_page(struct vm *vm, struct page *page)
 {
+	sched_page_point(vm, EV_GET_PAGE, page);
 	if (unlikely(page->_refcount <= 0))
 		violation(vm, VM_RULE_PAGE_REF_ZERO, page, "get_page", "refcount above 0", "%d", page->_refcount);
 	page->_refcount++;
@@ -60,6 +96,7 @@ void get_page(struct vm *vm, struct page *page)
 
 void put_page(struct vm *vm, struct page *page)
 {
+	sched_page_point(vm, EV_PUT_PAGE, page);
 	if (unlikely(page->_refcount <= 0))
 		violation(vm, VM_RULE_PAGE_REF_ZERO, page, "put_page", "refcount above 0", "%d", page->_refcount);
 	if (--page->_refcount == 0)

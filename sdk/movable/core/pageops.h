@@ -8,6 +8,7 @@
 #define MOVABLE_PAGEOPS_H
 
 #include "memmap.h"
+#include "schedule.h"
 #include "violation.h"
 
 static inline bool page_flag(const struct page *page, enum pageflags flag)
@@ -106,8 +107,8 @@ void __ClearPageMovable(struct vm *vm, struct page *page);
 /* The address space that owns the page; NULL for slab, anonymous and given-up pages. */
 struct address_space *page_mapping(const struct page *page);
 
-/* Never sleeps. */
-static inline bool trylock_page(struct vm *vm, struct page *page)
+/* trylock_page() without its scheduling point. */
+static inline bool take_page_lock(struct vm *vm, struct page *page)
 {
 	if (PageLocked(page))
 		return false;
@@ -116,14 +117,30 @@ static inline bool trylock_page(struct vm *vm, struct page *page)
 	return true;
 }
 
+/* trylock_page() under a schedule. */
+bool sched_trylock_page(struct vm *vm, struct page *page);
+
+/* Never sleeps. */
+static inline bool trylock_page(struct vm *vm, struct page *page)
+{
+	if (unlikely(vm->sched != NULL))
+		return sched_trylock_page(vm, page);
+	return take_page_lock(vm, page);
+}
+
 /* Waits for the lock through the machine's wait hook; a wait that cannot end is a violation. */
 void lock_page(struct vm *vm, struct page *page);
+
+/* After the lock was dropped: who waits for it may go on. */
+void sched_unlock_page(struct vm *vm, const struct page *page);
 
 static inline void unlock_page(struct vm *vm, struct page *page)
 {
 	VM_BUG_ON_PAGE(vm, !PageLocked(page), page, VM_RULE_UNLOCK_NOT_LOCKED, "a locked page", "unlocked");
 	clear_page_flag(page, PG_locked);
 	page->lock_cpu = -1;
+	if (unlikely(vm->sched != NULL))
+		sched_unlock_page(vm, page);
 }
 
 static inline bool page_locked_here(const struct vm *vm, const struct page *page)
@@ -134,8 +151,9 @@ static inline bool page_locked_here(const struct vm *vm, const struct page *page
 /* The page has a reference already (asserted). */
 void get_page(struct vm *vm, struct page *page);
 
-static inline bool get_page_unless_zero(struct page *page)
+static inline bool get_page_unless_zero(struct vm *vm, struct page *page)
 {
+	sched_page_point(vm, EV_GET_PAGE, page);
 	if (!page->_refcount)
 		return false;
 	page->_refcount++;

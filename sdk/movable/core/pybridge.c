@@ -5,6 +5,7 @@
 
 #include <limits.h>
 
+#include "schedule.h"
 #include "violation.h"
 
 int py_take_gil(void)
@@ -285,6 +286,26 @@ unsigned long py_out_of_memory(struct vm *vm)
 		return 0;
 	}
 	return freed;
+}
+
+void py_switch(struct vm *vm, int cpu)
+{
+	int gil = py_take_gil();
+	struct entry *top = vm->top;
+	PyObject *answer = NULL;
+
+	vm->top = NULL;
+	if (!PyObject_SetAttr(vm->sched->machine, vm->sched->cpu_name, vm->sched->numbers[cpu]))
+		answer = PyObject_CallFunctionObjArgs(vm->sched->switch_to[cpu], NULL);
+	vm->top = top;
+	current_vm = vm;
+	/* Something was thrown into the CPU that waited here: its run is over. */
+	if (unlikely(!answer)) {
+		keep_interrupt(vm, fetch_exception());
+		vm_stop(vm);
+	}
+	Py_XDECREF(answer);
+	py_release_gil(gil);
 }
 
 void py_list_exceptions(struct vm *vm, void *list)

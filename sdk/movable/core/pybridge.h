@@ -36,6 +36,9 @@ bool py_wait_on_page(struct vm *vm, struct page *page);
 /* Runs the out-of-memory notifiers; how many pages they freed. */
 unsigned long py_out_of_memory(struct vm *vm);
 
+/* Runs the greenlet of a CPU until somebody switches back. The caller looks at vm->dead (schedule.c). */
+void py_switch(struct vm *vm, int cpu);
+
 /* Appends to a Python list, for each recorded violation, what a hook raised or None; then the interrupt. */
 void py_list_exceptions(struct vm *vm, void *list);
 

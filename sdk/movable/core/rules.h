@@ -19,6 +19,17 @@ enum rule_kind { RULE_ASSERTION, RULE_RECOUNT, RULE_REPORT, RULE_CONTRACT };
 	X(SELF_DEADLOCK, "self-deadlock", ASSERTION,                                                           \
 	  "A CPU may not wait for a lock that it holds itself, or that no CPU can release.",                   \
 	  "spec/migration.md 2.4")                                                                             \
+	X(DEADLOCK, "deadlock", ASSERTION, "Some CPU can always go on.", "spec/drivers.md 6.1")                  \
+	X(LIVELOCK, "livelock", ASSERTION, "CPUs that run come to an end.", "spec/drivers.md 6.1")                \
+	X(LOCK_ORDER, "lock-order", ASSERTION, "Locks are taken in one order everywhere.", "spec/drivers.md 6.1") \
+	X(SLEEP_IN_ATOMIC, "sleep-in-atomic", ASSERTION, "Nobody sleeps while he holds a spinlock.",             \
+	  "spec/drivers.md 6.1")                                                                             \
+	X(SLEEP_IN_ASYNC, "sleep-in-async", ASSERTION,                                                         \
+	  "A driver that claims never to sleep in MIGRATE_ASYNC does not.", "spec/drivers.md 6.2")             \
+	X(NONDETERMINISM, "nondeterminism", ASSERTION, "The same schedule gives the same run.",                \
+	  "spec/drivers.md 6.1")                                                                             \
+	X(STOPPED, "schedule-stopped", ASSERTION, "After one CPU has failed the others do no more work.",     \
+	  "spec/drivers.md 6.1")                                                                             \
 	X(LOCK_NOT_HELD, "lock-not-held", ASSERTION, "Only the holder of a lock can release it.",              \
 	  "spec/drivers.md 6.1")                                                                               \
 	X(PAGE_REF_ZERO, "page-ref-zero", ASSERTION, "References are taken and dropped on pages in use only.", \

@@ -46,7 +46,8 @@ void violation(struct vm *vm, enum rule_id rule, const struct page *page, const 
 	/* The first ones tell the cause: when the table is full, later ones are dropped. */
 	if (vm->nr_violations < MAX_VIOLATIONS)
 		vm->violations[vm->nr_violations++] = record;
-	if (!is_fatal(rule))
+	/* Under a schedule the first breach ends the run: what other CPUs would do with it tells nothing. */
+	if (!is_fatal(rule) && !vm->sched)
 		return;
 	if (!vm->dead) {
 		vm->dead = true;
@@ -55,6 +56,15 @@ void violation(struct vm *vm, enum rule_id rule, const struct page *page, const 
 	/* Without an entry there is nothing to unwind: the caller is vm_enter(). */
 	if (vm->top)
 		vm_die(vm);
+}
+
+void vm_stop(struct vm *vm)
+{
+	if (vm->dead)
+		return;
+	fill(vm, &vm->fatal, VM_RULE_STOPPED, NULL, "schedule", "no failure of another CPU");
+	snprintf(vm->fatal.seen, sizeof(vm->fatal.seen), "one that failed");
+	vm->dead = true;
 }
 
 _Noreturn void vm_die(struct vm *vm)
@@ -91,7 +101,7 @@ bool vm_begin_access(struct vm *vm)
 
 void vm_end_access(struct vm *vm)
 {
-	if (!vm->depth)
+	if (!vm->depth && !vm->sched)
 		vm->owner = NULL;
 }
 
@@ -127,7 +137,7 @@ bool vm_enter(struct vm *vm, struct entry *entry, bool needs_gil)
 bool vm_leave(struct vm *vm, struct entry *entry)
 {
 	/* A recount that fails comes back here through the entry, with the machine dead. */
-	if (unlikely(vm->debug >= 2) && vm->depth == 1 && !vm->dead)
+	if (unlikely(vm->debug >= 2) && vm->depth == 1 && !vm->dead && !vm->sched)
 		vm_recount(vm);
 	vm->top = entry->prev;
 	vm->depth--;

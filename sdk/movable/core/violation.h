@@ -24,6 +24,9 @@ __attribute__((format(printf, 6, 7))) void violation(struct vm *vm, enum rule_id
 						     const char *where, const char *expected,
 						     const char *seen, ...);
 
+/* Ends all work on the machine without a breach of its own: the cause is raised elsewhere. */
+void vm_stop(struct vm *vm);
+
 /* Leaves the core through the innermost entry. Needs vm->dead. */
 _Noreturn void vm_die(struct vm *vm);
 

@@ -179,6 +179,8 @@ struct vm {
 	enum callback callback; /* the innermost callback that is running, and its page */
 	struct page *callback_page;
 	const struct address_space *callback_mapping;
+	enum migrate_mode callback_mode; /* migratepage's */
+	struct sched *sched; /* several CPUs take turns (schedule.h), or NULL */
 
 	/* Page lists handed to Python, by id; slot 0 is never used. */
 	struct page_list **lists;

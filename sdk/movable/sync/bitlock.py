@@ -3,7 +3,7 @@
 from typing import NoReturn, final
 
 from movable.errors import MovableError
-from movable.sync.waiting import LockMachine, Waitable
+from movable.sync.waiting import SPIN, LockMachine, Waitable
 
 __all__ = ["BitLock"]
 
@@ -16,7 +16,7 @@ class BitLock(Waitable):
     somebody set by other means counts as taken, one that somebody cleared as free. The other bits of the
     word are free for other uses. An ``index`` without a word is a MovableError.
 
-    `trylock` and `release` are the only places where a bit changes.
+    `_take` and `release` are the only places where a bit changes.
     """
 
     __slots__ = ("_mask", "_owners", "_words")
@@ -35,12 +35,29 @@ class BitLock(Waitable):
         self._owners: dict[int, int] = {}
 
     def acquire(self, index: int) -> None:
-        """Take the lock of a word. KernelAssertion (rule ``self-deadlock``) if it is taken."""
-        while not self.trylock(index):
-            self._wait(self._state(index))
+        """Take the lock of a word; under a schedule, wait for the CPU that holds it.
+
+        KernelAssertion (rule ``self-deadlock``) if nobody that runs would release it.
+        """
+        machine = self._machine
+        if machine is not None and machine.sched is not None and (sched := self._schedule()):
+            sched.lock(self._class, self._key + index, SPIN)
+        while not self._take(index):
+            self._wait(self._state(index), mine=self._owners.get(index) == self._cpu(), index=index)
 
     def trylock(self, index: int) -> bool:
         """Take the lock of a word if it is free; whether it was."""
+        machine = self._machine
+        if machine is None or machine.sched is None or not (sched := self._schedule()):
+            return self._take(index)
+        sched.trylock(self._key + index)
+        if self._take(index):
+            sched.taken(self._class, self._key + index, SPIN)
+            return True
+        sched.busy(self._key + index)
+        return False
+
+    def _take(self, index: int) -> bool:
         words, machine = self._words, self._machine
         try:
             word = words[index]
@@ -63,6 +80,8 @@ class BitLock(Waitable):
             self._not_held(self._state(index))
         del self._owners[index]
         words[index] = word ^ self._mask
+        if machine is not None and machine.sched is not None and (sched := self._schedule()):
+            sched.unlock(self._class, self._key + index)
 
     def locked(self, index: int) -> bool:
         """Whether the lock of a word is taken."""

@@ -3,7 +3,7 @@
 from types import TracebackType
 from typing import Self, final
 
-from movable.sync.waiting import LockMachine, Waitable
+from movable.sync.waiting import SPIN, LockMachine, Waitable
 
 __all__ = ["Mutex", "SpinLock"]
 
@@ -11,31 +11,49 @@ __all__ = ["Mutex", "SpinLock"]
 class _Lock(Waitable):
     """A lock with an owner. Nothing else runs between the test of the owner and its change.
 
-    `_take` and `_give` are the only places where the owner changes.
+    `_take` and `release` are the only places where the owner changes.
     """
 
     __slots__ = ("_owner",)
+
+    _FLAGS = 0
 
     def __init__(self, machine: LockMachine | None, name: str) -> None:
         super().__init__(machine, name)
         self._owner: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock.
+        """Take the lock; under a schedule, wait for the CPU that holds it.
 
-        Raises KernelAssertion (rule ``self-deadlock``) if it is taken: by this CPU, which would wait for
-        itself, or by one that does not run and so cannot release it.
+        Raises KernelAssertion (rule ``self-deadlock``) if this CPU has it, or one that does not run and so
+        cannot release it.
         """
+        machine = self._machine
+        if machine is not None and machine.sched is not None and (sched := self._schedule()):
+            sched.lock(self._class, self._key, self._FLAGS)
         while not self._take():
-            self._wait(self._state())
+            self._wait(self._state(), mine=self.held)
 
     def trylock(self) -> bool:
         """Take the lock if it is free; False, at once, if it is not. The holder may ask too (False)."""
-        return self._take()
+        machine = self._machine
+        if machine is None or machine.sched is None or not (sched := self._schedule()):
+            return self._take()
+        sched.trylock(self._key)
+        if self._take():
+            sched.taken(self._class, self._key, self._FLAGS)
+            return True
+        sched.busy(self._key)
+        return False
 
     def release(self) -> None:
         """Give the lock up. KernelAssertion (rule ``lock-not-held``) unless this CPU holds it."""
-        self._give()
+        machine = self._machine
+        if self._owner != (0 if machine is None else machine.cpu):
+            self._not_held(self._state())
+        self._owner = None
+        if machine is not None and machine.sched is not None and (sched := self._schedule()):
+            sched.unlock(self._class, self._key)
 
     @property
     def owner(self) -> int | None:
@@ -54,18 +72,11 @@ class _Lock(Waitable):
         self._owner = 0 if machine is None else machine.cpu
         return True
 
-    def _give(self) -> None:
-        machine = self._machine
-        if self._owner != (0 if machine is None else machine.cpu):
-            self._not_held(self._state())
-        self._owner = None
-
     def _state(self) -> str:
         return "free" if self._owner is None else f"held by CPU {self._owner}"
 
     def __enter__(self) -> Self:
-        while not self._take():
-            self._wait(self._state())
+        self.acquire()
         return self
 
     def __exit__(
@@ -74,7 +85,7 @@ class _Lock(Waitable):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._give()
+        self.release()
 
     def __repr__(self) -> str:
         return f"<{self} {self._state()}>"
@@ -88,6 +99,8 @@ class SpinLock(_Lock):
     """
 
     __slots__ = ()
+
+    _FLAGS = SPIN
 
 
 @final

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import final
 
-from movable.sync.waiting import LockMachine, Waitable
+from movable.sync.waiting import SPIN, LockMachine, Waitable
 
 __all__ = ["RWLock"]
 
@@ -66,13 +66,17 @@ class RWLock(Waitable):
         return self._writer == self._cpu()
 
     def read_acquire(self) -> None:
-        """Take the lock for reading. KernelAssertion (rule ``self-deadlock``) if a writer has it."""
+        """Take the lock for reading; under a schedule, wait for a writer on another CPU.
+
+        KernelAssertion (rule ``self-deadlock``) if a writer has it that will never release it.
+        """
+        self._announce()
         while not self._read():
-            self._wait(self._state())
+            self._wait(self._state(), mine=self.held_for_write)
 
     def read_trylock(self) -> bool:
         """Take the lock for reading unless a writer has it; whether that was so."""
-        return self._read()
+        return self._try(self._read)
 
     def read_release(self) -> None:
         """Stop reading. KernelAssertion (rule ``lock-not-held``) if this CPU does not read."""
@@ -80,21 +84,27 @@ class RWLock(Waitable):
             self._readers.remove(self._cpu())
         except ValueError:
             self._not_held(self._state())
+        self._released()
 
     def write_acquire(self) -> None:
-        """Take the lock for writing. KernelAssertion (rule ``self-deadlock``) if anybody has it."""
+        """Take the lock for writing; under a schedule, wait for those who have it on other CPUs.
+
+        KernelAssertion (rule ``self-deadlock``) if one has it that will never release it.
+        """
+        self._announce()
         while not self._write():
-            self._wait(self._state())
+            self._wait(self._state(), mine=self.held_for_write or self.held_for_read)
 
     def write_trylock(self) -> bool:
         """Take the lock for writing if nobody has it; whether that was so."""
-        return self._write()
+        return self._try(self._write)
 
     def write_release(self) -> None:
         """Stop writing. KernelAssertion (rule ``lock-not-held``) if this CPU does not write."""
         if self._writer is None or self._writer != self._cpu():
             self._not_held(self._state())
         self._writer = None
+        self._released()
 
     def reading(self) -> AbstractContextManager[None]:
         """Read for the time of the block: ``with lock.reading(): ...``."""
@@ -103,6 +113,28 @@ class RWLock(Waitable):
     def writing(self) -> AbstractContextManager[None]:
         """Write for the time of the block: ``with lock.writing(): ...``."""
         return _Section(self.write_acquire, self.write_release)
+
+    def _announce(self) -> None:
+        machine = self._machine
+        if machine is not None and machine.sched is not None and (sched := self._schedule()):
+            sched.lock(self._class, self._key, SPIN)
+
+    def _try(self, take: Callable[[], bool]) -> bool:
+        sched = self._schedule()
+        if sched is None:
+            return take()
+        sched.trylock(self._key)
+        taken = take()
+        if taken:
+            sched.taken(self._class, self._key, SPIN)
+        else:
+            sched.busy(self._key)
+        return taken
+
+    def _released(self) -> None:
+        machine = self._machine
+        if machine is not None and machine.sched is not None and (sched := self._schedule()):
+            sched.unlock(self._class, self._key)
 
     def _read(self) -> bool:
         if self._writer is not None:

@@ -4,7 +4,53 @@ from typing import NoReturn, Protocol
 
 from movable.errors import RULES, KernelAssertion
 
-__all__ = ["LockMachine", "Waitable"]
+__all__ = ["SPIN", "LockMachine", "Scheduling", "Waitable"]
+
+SPIN = 1
+"""Flag of a lock whose holder may not sleep."""
+
+_TRY = 2
+
+
+class Scheduling(Protocol):
+    """What a lock tells a schedule that runs on its machine (`movable.sched`); each call may switch CPUs.
+
+    ``key`` names one lock or event, ``lock_class`` all locks of one name.
+    """
+
+    def register(self, waitable: "Waitable") -> tuple[int, int]:
+        """A key and a lock class for something that is used for the first time in this schedule."""
+
+    def lock(self, lock_class: int, key: int, flags: int) -> None:
+        """A CPU is about to take a lock, and will wait for it."""
+
+    def trylock(self, key: int) -> None:
+        """A CPU is about to try a lock."""
+
+    def taken(self, lock_class: int, key: int, flags: int) -> None:
+        """A try has succeeded."""
+
+    def busy(self, key: int) -> None:
+        """A try has failed: let others run, one of them may hold the lock."""
+
+    def unlock(self, lock_class: int, key: int) -> None:
+        """A lock was released."""
+
+    def wait(self, key: int, *, timed: bool = False) -> bool:
+        """Stop until somebody wakes the key; False if time is up, or the run is over."""
+
+    def wake(self, key: int) -> None:
+        """Let all that wait for the key go on."""
+
+    def work_queued(self) -> None:
+        """There is work for an idle CPU."""
+
+    def might_sleep(self, where: str) -> None:
+        """A CPU may sleep here: not with a spinlock held."""
+
+    @property
+    def has_worker(self) -> bool:
+        """Whether a CPU of its own runs queued work."""
 
 
 class LockMachine(Protocol):
@@ -13,6 +59,10 @@ class LockMachine(Protocol):
     @property
     def cpu(self) -> int:
         """The CPU that runs now."""
+
+    @property
+    def sched(self) -> Scheduling | None:
+        """The schedule under which several CPUs take turns now, or None: one CPU runs alone."""
 
     def run_work(self) -> int:
         """Let queued work run, as an idle CPU does; how many items that were."""
@@ -27,7 +77,7 @@ class LockMachine(Protocol):
 class Waitable:
     """Something with a name that a CPU may have to wait for. Without a machine it is CPU 0's."""
 
-    __slots__ = ("_machine", "_name")
+    __slots__ = ("_class", "_key", "_machine", "_name", "_sched")
 
     def __init__(self, machine: LockMachine | None, name: str) -> None:
         if not name:
@@ -35,6 +85,8 @@ class Waitable:
             raise TypeError(f"name: a {kind} needs a name to be recognised by in reports, not {name!r}")
         self._machine = machine
         self._name = name
+        self._sched: Scheduling | None = None
+        self._key = self._class = 0
 
     @property
     def name(self) -> str:
@@ -44,10 +96,25 @@ class Waitable:
     def _cpu(self) -> int:
         return 0 if self._machine is None else self._machine.cpu
 
-    def _wait(self, seen: str) -> NoReturn:
-        """Where every CPU waits that cannot go on. One that runs alone would wait for itself, or for one that
-        does not run.
+    def _schedule(self) -> Scheduling | None:
+        """The schedule that runs, with this known to it by ``_key`` and ``_class``; None without one."""
+        sched = None if self._machine is None else self._machine.sched
+        if sched is not None and sched is not self._sched:
+            self._key, self._class = sched.register(self)
+            self._sched = sched
+        return sched
+
+    def _wait(self, seen: str, *, mine: bool = True, index: int = 0) -> None:
+        """Where every CPU waits that cannot go on. Under a schedule others run until it can. One that runs
+        alone, or waits for what is its own (``mine``), would wait for ever.
         """
+        if not mine and (sched := self._schedule()) is not None:
+            sched.wait(self._key + index)
+            return
+        self._stuck(seen)
+
+    def _stuck(self, seen: str) -> NoReturn:
+        """A wait that cannot end."""
         self._violation("self-deadlock", f"that the wait of CPU {self._cpu()} can end", seen)
 
     def _not_held(self, seen: str) -> NoReturn:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Protocol, final
 
 from movable.errors import MovableError
-from movable.sync.waiting import LockMachine, Waitable
+from movable.sync.waiting import LockMachine, Scheduling, Waitable
 from movable.sync.waitqueue import PATIENCE
 
 __all__ = ["WorkMachine", "WorkQueue"]
@@ -31,6 +31,8 @@ class WorkQueue(Waitable):
     raises is over; its exception goes to the caller, and what follows it stays pending. An item may queue
     itself again; it is never run a second time while it sleeps in a run.
 
+    Under a schedule (`movable.sched`) an idle CPU runs work as it comes, and `flush` waits for it.
+
     Items are compared by ``==``, so a bound method of one object is one item. `_execute` is the only place
     where work runs.
     """
@@ -41,6 +43,7 @@ class WorkQueue(Waitable):
         self._pending: list[Work] = []
         self._running: list[Work] = []
         self._destroyed = False
+        self._done = 0
         if machine is not None:
             machine.add_work_queue(self)
 
@@ -61,6 +64,8 @@ class WorkQueue(Waitable):
         if work in self._pending:
             return False
         self._pending.append(work)
+        if (sched := self._schedule()) is not None:
+            sched.work_queued()
         return True
 
     def cancel(self, work: Work) -> bool:
@@ -90,6 +95,9 @@ class WorkQueue(Waitable):
         KernelAssertion (rule ``self-deadlock``) if that would never end: an item of this queue asks for it,
         or work queues itself for ever (it stays pending).
         """
+        sched = self._schedule()
+        if sched is not None and sched.has_worker:
+            return self._await_worker(sched)
         self._demand_process_context("flushing work")
         self._wait_for_running()
         count = rounds = 0
@@ -97,8 +105,16 @@ class WorkQueue(Waitable):
             count += self.run()
             rounds += 1
             if rounds >= PATIENCE:
-                self._wait("work that queues itself for ever")
+                self._stuck("work that queues itself for ever")
         return count
+
+    def _await_worker(self, sched: Scheduling) -> int:
+        """Under a schedule work has a CPU of its own: wait until it has done all."""
+        sched.might_sleep(str(self))
+        before = self._done
+        while self._pending or self._running:
+            sched.wait(self._key)
+        return self._done - before
 
     def destroy(self) -> None:
         """Take the queue from its machine; harmless when done before.
@@ -107,7 +123,11 @@ class WorkQueue(Waitable):
         """
         if self._destroyed:
             return
-        self._wait_for_running()
+        sched = self._schedule()
+        if sched is None or not sched.has_worker:
+            self._wait_for_running()
+        while self._running and sched is not None:
+            sched.wait(self._key)
         if self._pending:
             raise MovableError(f"{self} has work pending: flush or cancel it first")
         if self._work_machine is not None:
@@ -120,10 +140,13 @@ class WorkQueue(Waitable):
             work()
         finally:
             self._running.remove(work)
+            self._done += 1
+            if (sched := self._schedule()) is not None:
+                sched.wake(self._key)
 
     def _wait_for_running(self) -> None:
         if self._running:
-            self._wait("an item of the queue that waits for its own end")
+            self._stuck("an item of the queue that waits for its own end")
 
     def _demand_process_context(self, what: str) -> None:
         if self._machine is not None:

@@ -21,7 +21,7 @@ from movable.flags import (
 from movable.lists import PageList
 from movable.machine import BROKEN, Machine
 from movable.page import Page
-from movable.sync import WorkQueue
+from movable.sync import Scheduling, WorkQueue
 from movable.vm import compaction, counters, migration
 from movable.vm.boot import BootConfig
 from movable.vm.zones import Node, Zone, read_zones
@@ -62,6 +62,8 @@ class VM:
             Node(nid, tuple(zone for zone in self.zones if zone.nid == nid), cpus)
             for nid, cpus in enumerate(self.config.node_cpus)
         )
+        self.sched: Scheduling | None = None
+        """The schedule under which several CPUs take turns (`movable.sched`), while one runs."""
         self._mappings: list[AddressSpace] = []
         self._work_queues: list[weakref.ref[WorkQueue]] = []
         self._oom_notifiers: list[tuple[int, Callable[[], int]]] = []

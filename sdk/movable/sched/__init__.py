@@ -1,0 +1,27 @@
+"""Emulated CPUs that take turns: races in a driver become schedules, and every schedule can be repeated.
+
+A `Scenario` says what each CPU of a machine does; `run` runs it once under a `Strategy`. One CPU runs at a
+time. At every lock, unlock, allocation, free, reference, copy and callback another one may go on.
+"""
+
+from movable.sched.run import Op, Outcome, Run, Scenario, run
+from movable.sched.schedule import Schedule
+from movable.sched.strategy import PCT, Random, Replay, RoundRobin, Strategy
+from movable.sched.trace import Event, Step, Trace
+
+__all__ = [
+    "PCT",
+    "Event",
+    "Op",
+    "Outcome",
+    "Random",
+    "Replay",
+    "RoundRobin",
+    "Run",
+    "Scenario",
+    "Schedule",
+    "Step",
+    "Strategy",
+    "Trace",
+    "run",
+]
