@@ -55,7 +55,18 @@ def test_the_plain_form_is_the_schema() -> None:
     assert data["schema"] == "movable.report/1"
     level = ["run", "passed", "failed", "xfailed", "xpassed", "not_claimed", "blocked", "not_run"]
     assert list(data["levels"]["L1"]) == level
-    result = ["id", "clause", "level", "outcome", "seconds", "message", "repeat"]
+    result = [
+        "id",
+        "clause",
+        "level",
+        "outcome",
+        "seconds",
+        "message",
+        "repeat",
+        "token",
+        "figures",
+        "preview",
+    ]
     assert all(list(one) == result for one in data["checks"])
     assert data["checks"][0]["repeat"] == "movable check mutants.cells:Cells -k LOAD"
 

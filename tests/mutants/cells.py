@@ -7,9 +7,11 @@ from errno import EAGAIN
 from typing import Any
 
 from movable import GFP, VM, AddressSpace, Capabilities, MigrateMode, Page, hookimpl
+from movable.conformance.power import correct
 from movable.flags import IsolateMode
 
 
+@correct
 class Cells:
     """Objects of up to a page; ``page.private`` holds the handle, ``page.index`` the object's length."""
 

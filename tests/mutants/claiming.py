@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from movable import Capabilities
+from movable.conformance.power import wrong
 from mutants.cells import Cells
-from mutants.mutation import wrong
 
 
 @wrong("CAP-CONTENTS", "CAP-1")

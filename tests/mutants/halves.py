@@ -12,6 +12,7 @@ from typing import Any
 from attrs import define, field
 
 from movable import GFP, VM, AddressSpace, Capabilities, DriverSpec, MigrateMode, Page, hookimpl
+from movable.conformance.power import correct
 from movable.flags import IsolateMode
 
 SIZE = 2048
@@ -27,6 +28,7 @@ class Record:
     pins: int = 0
 
 
+@correct
 class Halves:
     """Objects of up to half a page; a handle is a number, its record and slot are looked up."""
 

@@ -4,9 +4,9 @@ from itertools import count
 from typing import Any
 
 from movable import Capabilities, IsolateMode, Page, PageFlag, hookimpl
+from movable.conformance.power import wrong
 from mutants.cells import Cells
 from mutants.halves import SIZE, Halves, Record
-from mutants.mutation import wrong
 
 
 @wrong("ISO-ANSWER", "CALL-1", "hook-bad-type")

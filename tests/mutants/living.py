@@ -5,9 +5,9 @@ from errno import EAGAIN, EBUSY
 from typing import Any
 
 from movable import VM, AddressSpace, IsolateMode, MigrateMode, Page, hookimpl
+from movable.conformance.power import wrong
 from mutants.cells import Cells
 from mutants.halves import Halves, Record
-from mutants.mutation import wrong
 
 
 @wrong("LIVE-SYNC", "LIVE-2")

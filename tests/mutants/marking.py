@@ -3,8 +3,8 @@
 from typing import ClassVar
 
 from movable import GFP, VM, AddressSpace, Capabilities, Page
+from movable.conformance.power import wrong
 from mutants.cells import Cells
-from mutants.mutation import wrong
 
 
 @wrong("LOAD", "MARK-1")

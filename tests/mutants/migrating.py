@@ -5,8 +5,8 @@ from itertools import count
 from typing import Any
 
 from movable import VM, AddressSpace, MigrateMode, Page, PageFlag, VmEvent
+from movable.conformance.power import wrong
 from mutants.cells import Cells
-from mutants.mutation import wrong
 
 
 @wrong("MIG-ANSWER", "CALL-1", "hook-bad-type")

@@ -4,8 +4,8 @@ from errno import EBUSY
 from typing import Any
 
 from movable import VM, AddressSpace, Capabilities, MigrateMode, Page, PageFlag
+from movable.conformance.power import wrong
 from mutants.cells import Cells
-from mutants.mutation import wrong
 
 
 @wrong("PUT-ANSWER", "CALL-1", "hook-bad-type")

@@ -1,8 +1,8 @@
 """Mistakes in giving pages up."""
 
 from movable import VM, Page
+from movable.conformance.power import wrong
 from mutants.cells import Cells
-from mutants.mutation import wrong
 
 
 @wrong("FREE-CLEARED", "FREE-1")

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from movable import GFP, VM, AddressSpace, Capabilities, MigrateMode, Page, hookimpl
+from movable.conformance.power import correct, wrong
 from movable.flags import IsolateMode
 from mutants.cells import Cells
-from mutants.mutation import wrong
 
 HALF = 2048
 
 
+@correct
 class Pairs:
     """An object's first half is in one page, its second in another; ``page.private`` says whose half it is."""
 

@@ -6,6 +6,7 @@ from movable.conformance.contract import CONTRACT
 from movable.conformance.registry import all_checks, select_checks
 from movable.conformance.report import Report
 from movable.conformance.runner import OnResult, Runner, check_expectations
+from movable.conformance.settings import Settings
 from movable.conformance.target import DriverLike, resolve
 from movable.drivers import installed_drivers
 
@@ -42,7 +43,7 @@ def check(
     selected = select_checks(select)
     checks = all_checks()
     check_expectations(target, checks)
-    results = Runner(target, limit, debug, seed).run(checks, selected, on_result)
+    results = Runner(target, Settings(seed, limit, debug)).run(checks, selected, on_result)
     return Report.of(target.spec.name, CONTRACT.label, results)
 
 

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
 from movable.conformance.contract import CONTRACT
+from movable.conformance.report import LEVELS
+from movable.drivers import Capabilities
 from movable.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Check", "all_checks", "check", "checks_of", "select_checks"]
 
-CheckFunction = Callable[["Rig"], None]
+CheckFunction = Callable[[Any], None]
+"""Takes the check's rig. Returns for a pass; raises CheckFailed, Violation or NothingToJudge."""
 
 
 @frozen
@@ -26,7 +29,9 @@ class Check:
     """One test of a driver. ``clauses`` are the clauses it tests, the main one first.
 
     ``needs`` is the capability that a driver must claim (a field of ``Capabilities``);
-    ``requires`` are the checks whose failure makes this one pointless.
+    ``requires`` are the checks whose failure makes this one pointless. A ``preview`` check is reported and
+    never counted, until the contract's next minor version. ``rig`` makes what the check works with, if that is
+    not a plain ``Rig``; it takes the same arguments.
     """
 
     id: str
@@ -36,11 +41,16 @@ class Check:
     level: str = "L1"
     needs: str | None = None
     requires: tuple[str, ...] = ()
+    preview: bool = False
+    rig: Callable[..., Rig] | None = field(default=None, repr=False)
 
     def owns(self, cause: str) -> bool:
         """True if this check is made for the cause: a rule of one of its clauses, or such a clause."""
         return cause in self.clauses or any(cause in CONTRACT.clause(name).rules for name in self.clauses)
 
+
+CLAIMS = tuple(one.name for one in fields(Capabilities) if one.type is bool)
+"""What a driver can claim or not: the capabilities that a check may need."""
 
 _REGISTER: dict[str, Check] = {}
 
@@ -50,14 +60,18 @@ def check(
     title: str,
     *,
     clauses: tuple[str, ...],
+    needs: str | None,
     level: str = "L1",
-    needs: str | None = None,
     requires: tuple[str, ...] = ("STORE",),
+    preview: bool = False,
+    rig: Callable[..., Rig] | None = None,
 ) -> Callable[[CheckFunction], CheckFunction]:
     """Register the decorated function as a check; checks run in the order of registration.
 
+    ``needs`` must be said: the capability that the check is for, or None if every driver owes it.
+
     Raises:
-        ValueError: the id is taken, or a clause or a required check is not there.
+        ValueError: the id is taken, or a clause, the capability, the level or a required check is not there.
     """
 
     def register(function: CheckFunction) -> CheckFunction:
@@ -68,7 +82,13 @@ def check(
         missing += [name for name in requires if name not in _REGISTER]
         if missing or not clauses:
             raise ValueError(f"check {check_id} names {missing or 'no clause'}")
-        _REGISTER[check_id] = Check(check_id, title, clauses, function, level, needs, requires)
+        if needs is not None and needs not in CLAIMS:
+            raise ValueError(f"check {check_id} needs {needs!r}; capabilities are {', '.join(CLAIMS)}")
+        if level not in LEVELS:
+            raise ValueError(f"check {check_id} has level {level!r}; levels are {', '.join(LEVELS)}")
+        _REGISTER[check_id] = Check(
+            check_id, title, clauses, function, level, needs, requires, preview=preview, rig=rig
+        )
         return function
 
     return register

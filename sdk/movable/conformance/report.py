@@ -12,6 +12,7 @@ from movable.conformance.outcome import Outcome
 from movable.errors import ConfigError
 
 __all__ = [
+    "LEVELS",
     "SCHEMA",
     "SCHEMA_SEVERAL",
     "CheckResult",
@@ -24,7 +25,7 @@ __all__ = [
 SCHEMA = "movable.report/1"
 SCHEMA_SEVERAL = "movable.reports/1"
 
-LEVEL_NAMES = {"L1": "contract", "L2": "faults", "L3": "races", "L4": "placement"}
+LEVELS = {"L1": "contract", "L2": "faults", "L3": "races", "L4": "placement"}
 
 
 @frozen
@@ -32,7 +33,9 @@ class CheckResult:
     """How one check ended. ``clause`` is the broken clause if it failed, else the main one it tests.
 
     ``seconds`` is wall time. ``message`` is empty for a plain pass; it may hold several lines.
-    ``repeat`` is a command that runs this check alone.
+    ``repeat`` is a command that runs this check alone. ``token`` names the schedule of a failed race
+    (``movable replay TOKEN``); ``figures`` are numbers that the check counted, ``schedules`` or ``steps`` say.
+    A ``preview`` result counts for nothing.
     """
 
     id: str
@@ -42,6 +45,9 @@ class CheckResult:
     seconds: float = 0.0
     message: str = ""
     repeat: str = ""
+    token: str = ""
+    figures: Mapping[str, int | float] = field(factory=dict)
+    preview: bool = False
 
 
 @frozen
@@ -74,7 +80,7 @@ class LevelCount:
 
     def summary(self, level: str) -> str:
         """The line with the denominator: ``L1 contract: 68/68 run passed, 4 not claimed``."""
-        text = f"{level} {LEVEL_NAMES.get(level, '')}".rstrip() + f": {self.passed}/{self.run} run passed"
+        text = f"{level} {LEVELS.get(level, '')}".rstrip() + f": {self.passed}/{self.run} run passed"
         others = {
             "failed": self.failed,
             "failed as expected": self.xfailed,
@@ -174,4 +180,11 @@ def write_reports(path: Path, reports: Sequence[Report]) -> None:
         raise ConfigError(f"json: cannot write {path}: {error.strerror}") from error
 
 
+def _number(value: Any, _type: object) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is no number")
+    return value
+
+
 _CONVERTER = Converter(forbid_extra_keys=True)
+_CONVERTER.register_structure_hook(int | float, _number)

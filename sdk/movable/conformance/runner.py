@@ -1,7 +1,7 @@
 """Runs checks one by one, each on a fresh machine and under a deadline, and turns their ends into results."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from attrs import define, evolve, field, frozen
 
@@ -11,6 +11,7 @@ from movable.conformance.outcome import DeadlineExpired, NothingToJudge, Outcome
 from movable.conformance.registry import Check
 from movable.conformance.report import CheckResult
 from movable.conformance.rig import Rig
+from movable.conformance.settings import Settings
 from movable.conformance.target import Target
 from movable.drivers import Expectation
 from movable.errors import ConfigError
@@ -30,16 +31,16 @@ class _End:
     outcome: Outcome
     message: str = ""
     finding: Finding | None = None
+    token: str = ""
+    figures: Mapping[str, int | float] = field(factory=dict)
 
 
 @define
 class Runner:
-    """Judges one driver. ``limit`` is the deadline of one check in seconds; ``debug`` the machines' level."""
+    """Judges one driver."""
 
     target: Target
-    limit: float = 20.0
-    debug: int = 1
-    seed: int = 0
+    settings: Settings = Settings()
     results: dict[str, CheckResult] = field(factory=dict)
     findings: dict[str, Finding] = field(factory=dict)
     blockers: dict[str, str] = field(factory=dict)
@@ -68,7 +69,18 @@ class Runner:
                 self.strays.add(check.id)
         seconds = round(time.perf_counter() - start, 6)
         repeat = self.target.repeat(check.id)
-        return CheckResult(check.id, clause, check.level, end.outcome, seconds, end.message, repeat)
+        return CheckResult(
+            check.id,
+            clause,
+            check.level,
+            end.outcome,
+            seconds,
+            end.message,
+            repeat,
+            token=end.token,
+            figures=end.figures,
+            preview=check.preview,
+        )
 
     def _unrun(self, check: Check, selected: frozenset[str]) -> _End | None:
         """The end of a check that is not carried out; None if it is to run."""
@@ -99,7 +111,7 @@ class Runner:
         rig: Rig | None = None
         clock = Deadline()
         try:
-            with deadline(self.limit) as clock:
+            with deadline(self.settings.limit) as clock:
                 rig = self._rig(check, clock)
                 check.run(rig)
             end = _End(Outcome.PASS, "\n".join(f"note    {advice}" for advice in rig.advice))
@@ -114,11 +126,19 @@ class Runner:
             end = self._failed(check, finding_of(error, check, _running(rig)))
         finally:
             self._dispose(rig)
-        return self._failed(check, expired(self.limit, _running(rig))) if clock.expired else end
+        if clock.expired:
+            end = self._failed(check, expired(self.settings.limit, _running(rig)))
+        return end if rig is None else evolve(end, token=rig.token, figures=dict(rig.figures))
 
     def _rig(self, check: Check, clock: Deadline) -> Rig:
-        return Rig(
-            self.target.spec, f"{check.id} {self.seed}", owns=check.owns, clock=clock, debug=self.debug
+        settings = self.settings
+        return (check.rig or Rig)(
+            self.target.spec,
+            f"{check.id} {settings.seed}",
+            owns=check.owns,
+            clock=clock,
+            debug=settings.debug,
+            settings=settings,
         )
 
     def _failed(self, check: Check, finding: Finding) -> _End:

@@ -13,6 +13,7 @@ from movable.conformance.deadline import Deadline
 from movable.conformance.ledger import Ledger
 from movable.conformance.outcome import CheckFailed, NothingToJudge
 from movable.conformance.probe import Answers, Probe
+from movable.conformance.settings import Settings
 from movable.drivers import AddressSpace, DriverSpec
 from movable.errors import DeadVM, Violation
 from movable.page import Page
@@ -28,6 +29,8 @@ class Subject:
     """One driver on a machine of its own.
 
     The ledger and the probe are the suite's: what the driver says is compared with them, never copied.
+    A check that searches asks ``settings.budget`` how far it may go; what it puts into ``figures`` (counts) and
+    ``token`` (the schedule of a failure) is copied into its result.
     """
 
     def __init__(
@@ -39,11 +42,15 @@ class Subject:
         clock: Deadline | None = None,
         debug: int = 1,
         machine: str = "tiny",
+        settings: Settings = Settings(),
     ) -> None:
         self.spec = spec
         self.owns = owns
         self.seed = seed
         self.debug = debug
+        self.settings = settings
+        self.token = ""
+        self.figures: dict[str, int | float] = {}
         self.vm = VM(machine, debug=debug)
         self.ledger = Ledger(Random(seed))
         self.clock = clock or Deadline()

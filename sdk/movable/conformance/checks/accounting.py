@@ -9,7 +9,9 @@ from movable.conformance.rig import Rig
 _NEEDS = (*MOVES, *RETURNS, "UNLOAD", "FREE-CLEARED")
 
 
-@check("ACC-ISOLATED", "the isolated counters return to zero", clauses=("ACC-1",), requires=_NEEDS)
+@check(
+    "ACC-ISOLATED", "the isolated counters return to zero", clauses=("ACC-1",), needs=None, requires=_NEEDS
+)
 def isolated(rig: Rig) -> None:
     """They count the pages on callers' lists: up with isolation, down with success, error and put-back."""
     rig.fill()
@@ -34,7 +36,7 @@ def _demand_isolated(rig: Rig, pages: int) -> None:
     rig.expect(count == pages, f"the VM counts {count} isolated pages with {pages} on callers' lists")
 
 
-@check("ACC-RECOUNT", "free and used pages add up", clauses=("ACC-2",), requires=_NEEDS)
+@check("ACC-RECOUNT", "free and used pages add up", clauses=("ACC-2",), needs=None, requires=_NEEDS)
 def recount(rig: Rig) -> None:
     """A full recount of the VM's structures agrees after stores, moves, put-backs, drops and unload."""
     rig.fill()
@@ -48,7 +50,13 @@ def recount(rig: Rig) -> None:
     rig.vm.recount()
 
 
-@check("ACC-EVENTS", "the migration counters grow by what was moved", clauses=("ACC-3",), requires=_NEEDS)
+@check(
+    "ACC-EVENTS",
+    "the migration counters grow by what was moved",
+    clauses=("ACC-3",),
+    needs=None,
+    requires=_NEEDS,
+)
 def events(rig: Rig) -> None:
     """One more pgmigrate_success per page moved, one more pgmigrate_fail per page not moved."""
     success, fail = rig.counter("pgmigrate_success"), rig.counter("pgmigrate_fail")
@@ -67,7 +75,7 @@ def events(rig: Rig) -> None:
     rig.expect(lost >= least, f"pgmigrate_fail grew by {lost} for {least + refused} failures")
 
 
-@check("ACC-MANAGED", "managed pages come back at unload", clauses=("ACC-4",), requires=_NEEDS)
+@check("ACC-MANAGED", "managed pages come back at unload", clauses=("ACC-4",), needs=None, requires=_NEEDS)
 def managed(rig: Rig) -> None:
     """Stores, moves and drops may change the count of managed pages; once unloaded it is as before."""
     rig.fill()

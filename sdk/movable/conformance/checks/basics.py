@@ -6,7 +6,13 @@ from movable.flags import MigrateType
 from movable.page import Page
 
 
-@check("LOAD", "the driver loads, with a mapping of its own", clauses=("MARK-1", "LIVE-1"), requires=())
+@check(
+    "LOAD",
+    "the driver loads, with a mapping of its own",
+    clauses=("MARK-1", "LIVE-1"),
+    needs=None,
+    requires=(),
+)
 def load(rig: Rig) -> None:
     """The factory gives a driver whose mapping belongs to this machine, and a workload that can be asked."""
     rig.expect(
@@ -22,6 +28,7 @@ def load(rig: Rig) -> None:
     "STORE",
     "objects are stored, and their pages marked under the page lock",
     clauses=("MARK-2", "CALL-4", "DATA-1"),
+    needs=None,
     requires=("LOAD",),
 )
 def store(rig: Rig) -> None:
@@ -30,7 +37,12 @@ def store(rig: Rig) -> None:
     rig.verify()
 
 
-@check("MARK-REST", "a marked page rests unlocked, off the LRU, with one reference", clauses=("MARK-3",))
+@check(
+    "MARK-REST",
+    "a marked page rests unlocked, off the LRU, with one reference",
+    clauses=("MARK-3",),
+    needs=None,
+)
 def rest(rig: Rig) -> None:
     """After stores and reads nobody works on a page: it is unlocked and held once."""
     rig.fill()
@@ -39,7 +51,7 @@ def rest(rig: Rig) -> None:
         rig.at_rest(page)
 
 
-@check("MARK-BLOCKS", "movable pages are allocated with __GFP_MOVABLE", clauses=("MARK-5",))
+@check("MARK-BLOCKS", "movable pages are allocated with __GFP_MOVABLE", clauses=("MARK-5",), needs=None)
 def blocks(rig: Rig) -> None:
     """On an empty machine movable allocations lie in movable pageblocks."""
     pages = rig.fill()
@@ -52,7 +64,7 @@ def blocks(rig: Rig) -> None:
         )
 
 
-@check("PAGES", "pages() names marked pages of the driver", clauses=("CAP-2",))
+@check("PAGES", "pages() names marked pages of the driver", clauses=("CAP-2",), needs=None)
 def pages(rig: Rig) -> None:
     """Each page that the workload names for a handle carries the driver's mapping by the VM's own scan."""
     marked = set(rig.fill())
@@ -64,7 +76,7 @@ def pages(rig: Rig) -> None:
     rig.expect(named, f"pages() names no page for any of {len(rig.ledger.handles)} handles")
 
 
-@check("UNLOAD", "close() releases every page", clauses=("LIFE-1",), requires=("MARK-REST",))
+@check("UNLOAD", "close() releases every page", clauses=("LIFE-1",), needs=None, requires=("MARK-REST",))
 def unload(rig: Rig) -> None:
     """A driver that holds objects is unloaded: no page carries its mapping, all memory is free again."""
     rig.fill()
@@ -75,6 +87,7 @@ def unload(rig: Rig) -> None:
     "FREE-CLEARED",
     "a page is given up before it is released",
     clauses=("FREE-1", "FREE-5"),
+    needs=None,
     requires=("UNLOAD",),
 )
 def cleared(rig: Rig) -> None:
@@ -106,7 +119,7 @@ def _given_up(rig: Rig, pages: list[Page], where: str) -> None:
             )
 
 
-@check("CAP-CONTENTS", "contents are claimed if they are kept", clauses=("CAP-1",))
+@check("CAP-CONTENTS", "contents are claimed if they are kept", clauses=("CAP-1",), needs=None)
 def contents(rig: Rig) -> None:
     """A driver that claims no contents does not give back everything that was stored."""
     if rig.spec.capabilities.contents:
@@ -122,7 +135,9 @@ def contents(rig: Rig) -> None:
     )
 
 
-@check("CAP-MAX-OBJECT", "objects of the largest claimed size are taken", clauses=("CAP-1", "DATA-1"))
+@check(
+    "CAP-MAX-OBJECT", "objects of the largest claimed size are taken", clauses=("CAP-1", "DATA-1"), needs=None
+)
 def max_object(rig: Rig) -> None:
     """The largest and the smallest object that the driver claims to take are stored and read back."""
     largest = rig.spec.capabilities.max_object

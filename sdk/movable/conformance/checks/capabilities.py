@@ -8,6 +8,7 @@ from movable.conformance.rig import Rig
     "CAP-DROP-ISOLATED",
     "dropping while isolated is claimed if it works",
     clauses=("CAP-1",),
+    needs=None,
     requires=("ISO-LRU", "FREE-CLEARED", "PAGES"),
 )
 def drop_isolated(rig: Rig) -> None:

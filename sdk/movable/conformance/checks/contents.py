@@ -19,6 +19,7 @@ def _moved(rig: Rig) -> int:
     "COMPACT-NODE",
     "whole-node compaction keeps everything stored",
     clauses=("DATA-4", "LIVE-2"),
+    needs=None,
     requires=_FIRST,
 )
 def node(rig: Rig) -> None:
@@ -31,7 +32,13 @@ def node(rig: Rig) -> None:
     rig.after_compaction()
 
 
-@check("COMPACT-DIRECT", "direct compaction keeps everything stored", clauses=("DATA-4",), requires=_NEEDS)
+@check(
+    "COMPACT-DIRECT",
+    "direct compaction keeps everything stored",
+    clauses=("DATA-4",),
+    needs=None,
+    requires=_NEEDS,
+)
 def direct(rig: Rig) -> None:
     """Compaction for an allocation of order 5 (MIGRATE_SYNC_LIGHT) keeps what was stored."""
     scatter(rig, plug=5)
@@ -45,6 +52,7 @@ def direct(rig: Rig) -> None:
     "COMPACT-ASYNC",
     "asynchronous compaction keeps everything stored",
     clauses=("DATA-4", "MIG-14"),
+    needs=None,
     requires=_NEEDS,
 )
 def asynchronous(rig: Rig) -> None:
@@ -61,6 +69,7 @@ def asynchronous(rig: Rig) -> None:
     "COMPACT-CHURN",
     "compaction between stores and drops",
     clauses=("DATA-4", "DATA-1"),
+    needs=None,
     requires=("COMPACT-NODE", "FREE-CLEARED"),
 )
 def churn(rig: Rig) -> None:
@@ -80,6 +89,7 @@ def churn(rig: Rig) -> None:
     "COMPACT-STORE",
     "storing works after compaction",
     clauses=("DATA-1", "PUT-4"),
+    needs=None,
     requires=("COMPACT-NODE", "PUT-USED", "UNLOAD-MOVED"),
 )
 def store_after(rig: Rig) -> None:

@@ -19,6 +19,7 @@ def _each(rig: Rig, judge: Callable[[Call], None]) -> None:
     "ISO-ANSWER",
     "isolate_page answers True or False",
     clauses=("CALL-1", "CALL-2", "LIVE-1"),
+    needs=None,
     requires=("STORE", "MARK-REST"),
 )
 def answer(rig: Rig) -> None:
@@ -31,14 +32,16 @@ def answer(rig: Rig) -> None:
     _each(rig, judge)
 
 
-@check("ISO-GRANTED", "an idle driver lets pages be isolated", clauses=("LIVE-2",), requires=_NEEDS)
+@check(
+    "ISO-GRANTED", "an idle driver lets pages be isolated", clauses=("LIVE-2",), needs=None, requires=_NEEDS
+)
 def granted(rig: Rig) -> None:
     """A driver that nobody uses grants the isolation of at least one of its pages."""
     rig.fill()
     rig.isolate_some()
 
 
-@check("ISO-LOCKED", "isolate_page leaves the page locked", clauses=("ISO-1",), requires=_NEEDS)
+@check("ISO-LOCKED", "isolate_page leaves the page locked", clauses=("ISO-1",), needs=None, requires=_NEEDS)
 def locked(rig: Rig) -> None:
     """The lock that the VM took is still there when the callback is over."""
 
@@ -48,7 +51,7 @@ def locked(rig: Rig) -> None:
     _each(rig, judge)
 
 
-@check("ISO-REFS", "isolate_page leaves the reference count", clauses=("ISO-2",), requires=_NEEDS)
+@check("ISO-REFS", "isolate_page leaves the reference count", clauses=("ISO-2",), needs=None, requires=_NEEDS)
 def references(rig: Rig) -> None:
     """The count is the same before and after the callback; the isolation reference is the VM's own."""
 
@@ -61,7 +64,11 @@ def references(rig: Rig) -> None:
 
 
 @check(
-    "ISO-LISTS", "an isolated page is on no list of the driver", clauses=("ISO-3",), requires=("ISO-GRANTED",)
+    "ISO-LISTS",
+    "an isolated page is on no list of the driver",
+    clauses=("ISO-3",),
+    needs=None,
+    requires=("ISO-GRANTED",),
 )
 def lists(rig: Rig) -> None:
     """The page's link is free for the VM after True; the VM's list holds just the pages granted."""
@@ -72,7 +79,13 @@ def lists(rig: Rig) -> None:
     rig.expect(listed == granted, "the VM's list does not hold the pages isolated", where="isolate_page")
 
 
-@check("ISO-MOVABLE", "an isolated page is still movable", clauses=("ISO-5",), requires=("ISO-GRANTED",))
+@check(
+    "ISO-MOVABLE",
+    "an isolated page is still movable",
+    clauses=("ISO-5",),
+    needs=None,
+    requires=("ISO-GRANTED",),
+)
 def movable(rig: Rig) -> None:
     """True is not an occasion to give the page up."""
 
@@ -83,7 +96,7 @@ def movable(rig: Rig) -> None:
     _each(rig, judge)
 
 
-@check("ISO-FLAG", "isolate_page does not write PG_isolated", clauses=("ISO-8",), requires=_NEEDS)
+@check("ISO-FLAG", "isolate_page does not write PG_isolated", clauses=("ISO-8",), needs=None, requires=_NEEDS)
 def flag(rig: Rig) -> None:
     """The bit is clear when the callback ends; the VM sets it afterwards."""
 

@@ -7,7 +7,7 @@ from movable.conformance.state import page_state
 _NEEDS = ("ISO-LISTS", "ISO-MOVABLE", "ISO-LOCKED", "ISO-REFS", "ISO-FLAG")
 
 
-@check("ISO-TWICE", "a page is isolated once at a time", clauses=("ISO-8",), requires=_NEEDS)
+@check("ISO-TWICE", "a page is isolated once at a time", clauses=("ISO-8",), needs=None, requires=_NEEDS)
 def twice(rig: Rig) -> None:
     """A second isolation is refused without asking the driver, and leaves the page as it is."""
     rig.fill()
@@ -21,7 +21,13 @@ def twice(rig: Rig) -> None:
     rig.expect(len(rig.probe.calls) == calls, "the driver was asked to isolate an isolated page")
 
 
-@check("ISO-FLAG-KEPT", "users do not disturb PG_isolated", clauses=("MARK-4",), requires=("ISO-TWICE",))
+@check(
+    "ISO-FLAG-KEPT",
+    "users do not disturb PG_isolated",
+    clauses=("MARK-4",),
+    needs=None,
+    requires=("ISO-TWICE",),
+)
 def flag_kept(rig: Rig) -> None:
     """Reading, storing and checking while pages are isolated leaves the bit set on those and on no other."""
     rig.fill()
@@ -38,7 +44,11 @@ def flag_kept(rig: Rig) -> None:
 
 
 @check(
-    "ISO-LRU", "page.lru is the VM's while the page is isolated", clauses=("ISO-7",), requires=("ISO-TWICE",)
+    "ISO-LRU",
+    "page.lru is the VM's while the page is isolated",
+    clauses=("ISO-7",),
+    needs=None,
+    requires=("ISO-TWICE",),
 )
 def lru(rig: Rig) -> None:
     """Users read and store while all pages are isolated: the VM's list keeps its pages, in order."""
@@ -53,6 +63,7 @@ def lru(rig: Rig) -> None:
     "ISO-NOT-REUSED",
     "an isolated page is handed out to nobody",
     clauses=("ISO-4",),
+    needs=None,
     requires=("ISO-TWICE", "PAGES"),
 )
 def not_reused(rig: Rig) -> None:

@@ -11,6 +11,7 @@ _NEEDS = (*MOVES, *RETURNS, "UNLOAD")
     "UNLOAD-MOVED",
     "close() releases pages that moved or were put back",
     clauses=("LIFE-1",),
+    needs=None,
     requires=(*_NEEDS, "MIG-CHAIN", "MIG-UNTOUCHED"),
 )
 def moved(rig: Rig) -> None:
@@ -23,7 +24,11 @@ def moved(rig: Rig) -> None:
 
 
 @check(
-    "RELOAD", "a driver loads again after unload", clauses=("LIFE-2", "LIFE-1"), requires=("UNLOAD-MOVED",)
+    "RELOAD",
+    "a driver loads again after unload",
+    clauses=("LIFE-2", "LIFE-1"),
+    needs=None,
+    requires=("UNLOAD-MOVED",),
 )
 def reload(rig: Rig) -> None:
     """Three lives on one machine: each stores, moves, reads and leaves nothing."""
@@ -40,7 +45,13 @@ def reload(rig: Rig) -> None:
     )
 
 
-@check("TWO-MACHINES", "instances on two machines share nothing", clauses=("LIFE-3",), requires=_NEEDS)
+@check(
+    "TWO-MACHINES",
+    "instances on two machines share nothing",
+    clauses=("LIFE-3",),
+    needs=None,
+    requires=_NEEDS,
+)
 def two_machines(rig: Rig) -> None:
     """What one instance stores, moves, drops and unloads is not seen by the other."""
     rig.fill()

@@ -43,6 +43,7 @@ def _each_success(rig: Rig, judge: _Judge) -> None:
     "MIG-ANSWER",
     "migratepage answers 0 or a negative errno",
     clauses=("CALL-3", "CALL-1", "CALL-2", "LIVE-1"),
+    needs=None,
     requires=ISOLATES,
 )
 def answer(rig: Rig) -> None:
@@ -56,7 +57,13 @@ def answer(rig: Rig) -> None:
     _each(rig, judge)
 
 
-@check("MIG-OLD-REF", "success drops one reference of the old page", clauses=("MIG-4",), requires=_NEEDS)
+@check(
+    "MIG-OLD-REF",
+    "success drops one reference of the old page",
+    clauses=("MIG-4",),
+    needs=None,
+    requires=_NEEDS,
+)
 def old_reference(rig: Rig) -> None:
     """The old page's count falls by one, the driver's own; the isolation reference stays."""
 
@@ -69,14 +76,20 @@ def old_reference(rig: Rig) -> None:
     _each(rig, judge)
 
 
-@check("LIVE-SYNC", "pages of an idle driver move in MIGRATE_SYNC", clauses=("LIVE-2",), requires=_SOUND)
+@check(
+    "LIVE-SYNC",
+    "pages of an idle driver move in MIGRATE_SYNC",
+    clauses=("LIVE-2",),
+    needs=None,
+    requires=_SOUND,
+)
 def sync(rig: Rig) -> None:
     """Ten passes over pages that nobody uses move at least one of them."""
     rig.fill()
     rig.must_move()
 
 
-@check("MIG-LOCKED", "migratepage leaves both pages locked", clauses=("MIG-5",), requires=_SOUND)
+@check("MIG-LOCKED", "migratepage leaves both pages locked", clauses=("MIG-5",), needs=None, requires=_SOUND)
 def locked(rig: Rig) -> None:
     """Whatever the answer, both locks are the VM's to drop."""
 
@@ -87,7 +100,7 @@ def locked(rig: Rig) -> None:
     _each(rig, judge)
 
 
-@check("MIG-CLEARED", "success gives the old page up", clauses=("MIG-1",), requires=_SOUND)
+@check("MIG-CLEARED", "success gives the old page up", clauses=("MIG-1",), needs=None, requires=_SOUND)
 def cleared(rig: Rig) -> None:
     """After an answer of 0 the old page carries no mapping; the tag may stay."""
 
@@ -97,7 +110,7 @@ def cleared(rig: Rig) -> None:
     _each_success(rig, judge)
 
 
-@check("MIG-MARKED", "success marks the new page", clauses=("MIG-2",), requires=_SOUND)
+@check("MIG-MARKED", "success marks the new page", clauses=("MIG-2",), needs=None, requires=_SOUND)
 def marked(rig: Rig) -> None:
     """After an answer of 0 the new page is movable, with the mapping that the old page had."""
 
@@ -108,7 +121,13 @@ def marked(rig: Rig) -> None:
     _each_success(rig, judge)
 
 
-@check("MIG-NEW-REF", "success takes one reference on the new page", clauses=("MIG-3",), requires=_SOUND)
+@check(
+    "MIG-NEW-REF",
+    "success takes one reference on the new page",
+    clauses=("MIG-3",),
+    needs=None,
+    requires=_SOUND,
+)
 def new_reference(rig: Rig) -> None:
     """The new page's count rises by one, the driver's own."""
 
@@ -120,7 +139,7 @@ def new_reference(rig: Rig) -> None:
     _each_success(rig, judge)
 
 
-@check("MIG-FLAG", "migratepage does not write PG_isolated", clauses=("MIG-12",), requires=_SOUND)
+@check("MIG-FLAG", "migratepage does not write PG_isolated", clauses=("MIG-12",), needs=None, requires=_SOUND)
 def flag(rig: Rig) -> None:
     """The bit stays set on the old page and clear on the new one."""
 
@@ -135,6 +154,7 @@ def flag(rig: Rig) -> None:
     "MIG-OLD-RESET",
     "the old page leaves without the driver's marks",
     clauses=("MIG-11",),
+    needs=None,
     requires=("MIG-OLD-REF",),
 )
 def old_reset(rig: Rig) -> None:
@@ -152,6 +172,7 @@ def old_reset(rig: Rig) -> None:
     "MIG-NEW-REST",
     "the new page rests like any other",
     clauses=("MIG-13",),
+    needs=None,
     requires=("LIVE-SYNC", "MIG-MARKED", "MIG-NEW-REF", "MIG-FLAG", "MIG-OLD-REF", "MIG-CLEARED"),
 )
 def new_rest(rig: Rig) -> None:
@@ -165,6 +186,7 @@ def new_rest(rig: Rig) -> None:
     "MIG-HANDLES",
     "users are led to the new page",
     clauses=("MIG-10", "CAP-2"),
+    needs=None,
     requires=("MIG-NEW-REST", "PAGES"),
 )
 def handles(rig: Rig) -> None:
@@ -198,7 +220,7 @@ def data(rig: Rig) -> None:
     rig.verify()
 
 
-@check("MIG-MODES", "the contract holds in every mode", clauses=("MIG-14",), requires=MOVES)
+@check("MIG-MODES", "the contract holds in every mode", clauses=("MIG-14",), needs=None, requires=MOVES)
 def modes(rig: Rig) -> None:
     """ASYNC and SYNC_LIGHT may fail to move; what they move is moved by the rules."""
     pages = len(rig.fill())
@@ -216,7 +238,9 @@ def modes(rig: Rig) -> None:
         )
 
 
-@check("MIG-CHAIN", "a page moves again and again", clauses=("LIVE-4",), requires=(*MOVES, *RETURNS))
+@check(
+    "MIG-CHAIN", "a page moves again and again", clauses=("LIVE-4",), needs=None, requires=(*MOVES, *RETURNS)
+)
 def chain(rig: Rig) -> None:
     """Five moves in a row leave every page movable and every object readable."""
     rig.fill()
@@ -233,6 +257,7 @@ def chain(rig: Rig) -> None:
     "MIG-UNTOUCHED",
     "an error answer leaves both pages as they were",
     clauses=("MIG-6",),
+    needs=None,
     requires=("MIG-MODES", "MIG-CHAIN", *RETURNS),
 )
 def untouched(rig: Rig) -> None:
@@ -259,7 +284,13 @@ def untouched(rig: Rig) -> None:
     rig.verify("DATA-2")
 
 
-@check("LIVE-EVERY", "every page of an idle driver moves", clauses=("LIVE-3",), requires=("MIG-CHAIN",))
+@check(
+    "LIVE-EVERY",
+    "every page of an idle driver moves",
+    clauses=("LIVE-3",),
+    needs=None,
+    requires=("MIG-CHAIN",),
+)
 def every(rig: Rig) -> None:
     """Three attempts move every page that held data at the start; the driver is told which stayed."""
     start = {page.pfn for page in rig.fill()}

@@ -27,6 +27,7 @@ def _each(rig: Rig, judge: Callable[[Call], None]) -> None:
     "PUT-ANSWER",
     "putback_page answers nothing",
     clauses=("CALL-1", "CALL-2", "LIVE-1"),
+    needs=None,
     requires=ISOLATES,
 )
 def answer(rig: Rig) -> None:
@@ -40,7 +41,7 @@ def answer(rig: Rig) -> None:
     _each(rig, judge)
 
 
-@check("PUT-LOCKED", "putback_page leaves the page locked", clauses=("PUT-1",), requires=_NEEDS)
+@check("PUT-LOCKED", "putback_page leaves the page locked", clauses=("PUT-1",), needs=None, requires=_NEEDS)
 def locked(rig: Rig) -> None:
     """The lock is the VM's to drop."""
 
@@ -50,7 +51,7 @@ def locked(rig: Rig) -> None:
     _each(rig, judge)
 
 
-@check("PUT-FLAG", "putback_page leaves PG_isolated set", clauses=("PUT-2",), requires=_NEEDS)
+@check("PUT-FLAG", "putback_page leaves PG_isolated set", clauses=("PUT-2",), needs=None, requires=_NEEDS)
 def flag(rig: Rig) -> None:
     """The VM clears the bit after the callback."""
 
@@ -62,7 +63,7 @@ def flag(rig: Rig) -> None:
     _each(rig, judge)
 
 
-@check("PUT-REFS", "putback_page leaves the reference count", clauses=("PUT-3",), requires=_NEEDS)
+@check("PUT-REFS", "putback_page leaves the reference count", clauses=("PUT-3",), needs=None, requires=_NEEDS)
 def references(rig: Rig) -> None:
     """The isolation reference is the VM's, the other one stays with the driver."""
 
@@ -74,7 +75,7 @@ def references(rig: Rig) -> None:
     _each(rig, judge)
 
 
-@check("PUT-MOVABLE", "a page put back is still movable", clauses=("PUT-5",), requires=_NEEDS)
+@check("PUT-MOVABLE", "a page put back is still movable", clauses=("PUT-5",), needs=None, requires=_NEEDS)
 def movable(rig: Rig) -> None:
     """Taking the page back is no occasion to give it up."""
 
@@ -88,6 +89,7 @@ def movable(rig: Rig) -> None:
     "PUT-REST",
     "a page put back rests as before",
     clauses=("PUT-4",),
+    needs=None,
     requires=("PUT-LOCKED", "PUT-FLAG", "PUT-REFS", "PUT-MOVABLE"),
 )
 def rest(rig: Rig) -> None:
@@ -111,6 +113,7 @@ def rest(rig: Rig) -> None:
     "PUT-AGAIN",
     "a page put back can be isolated and put back again",
     clauses=("PUT-4",),
+    needs=None,
     requires=("PUT-REST",),
 )
 def again(rig: Rig) -> None:
@@ -145,6 +148,7 @@ def data(rig: Rig) -> None:
     "PUT-USED",
     "a page put back is found and released by its users",
     clauses=("PUT-4", "FREE-3"),
+    needs=None,
     requires=("PUT-AGAIN", "PUT-DATA", "FREE-CLEARED", "UNLOAD"),
 )
 def used(rig: Rig) -> None:

@@ -32,6 +32,7 @@ def _putbacks(rig: Rig) -> list[Call]:
     "MIG-AGAIN",
     "-EAGAIN: ten tries with fresh targets, and the page waits for its put-back",
     clauses=("MIG-7", "DATA-2"),
+    needs=None,
     requires=_NEEDS,
 )
 def again(rig: Rig) -> None:
@@ -52,7 +53,9 @@ def again(rig: Rig) -> None:
     _in_use(rig, page)
 
 
-@check("MIG-AGAIN-TWICE", "-EAGAIN twice, then success", clauses=("MIG-7", "DATA-1"), requires=MOVES)
+@check(
+    "MIG-AGAIN-TWICE", "-EAGAIN twice, then success", clauses=("MIG-7", "DATA-1"), needs=None, requires=MOVES
+)
 def again_twice(rig: Rig) -> None:
     """The third target takes the page; putback_page is not called."""
     batch, page, _ = _isolate_one(rig)
@@ -71,7 +74,7 @@ def again_twice(rig: Rig) -> None:
     rig.verify()
 
 
-@check("MIG-BUSY", "-EBUSY: one call, one put-back", clauses=("MIG-8", "DATA-2"), requires=_NEEDS)
+@check("MIG-BUSY", "-EBUSY: one call, one put-back", clauses=("MIG-8", "DATA-2"), needs=None, requires=_NEEDS)
 def busy(rig: Rig) -> None:
     """A permanent error puts the page back inside migrate_pages; list and counters are clean at once."""
     batch, page, before = _isolate_one(rig)
@@ -93,6 +96,7 @@ def busy(rig: Rig) -> None:
     "MIG-NOMEM",
     "-ENOMEM: the batch ends, the rest stays isolated",
     clauses=("MIG-9", "DATA-2"),
+    needs=None,
     requires=_NEEDS,
 )
 def no_memory(rig: Rig) -> None:
@@ -120,7 +124,11 @@ def no_memory(rig: Rig) -> None:
 
 
 @check(
-    "MIG-RETRY", "a page that failed moves later", clauses=("LIVE-4", "MIG-8"), requires=(*MOVES, *RETURNS)
+    "MIG-RETRY",
+    "a page that failed moves later",
+    clauses=("LIVE-4", "MIG-8"),
+    needs=None,
+    requires=(*MOVES, *RETURNS),
 )
 def retry(rig: Rig) -> None:
     """After -EBUSY on every page and their put-back, the same pages move, and everything is read back."""
@@ -134,7 +142,13 @@ def retry(rig: Rig) -> None:
     rig.verify()
 
 
-@check("ISO-REFUSED", "a refused page is as it was", clauses=("ISO-6",), requires=(*RETURNS, "FREE-CLEARED"))
+@check(
+    "ISO-REFUSED",
+    "a refused page is as it was",
+    clauses=("ISO-6",),
+    needs=None,
+    requires=(*RETURNS, "FREE-CLEARED"),
+)
 def refused(rig: Rig) -> None:
     """Where the driver answers False (idle, half empty, pinned, asynchronous) nothing on the page changed."""
     rig.fill()

@@ -75,6 +75,7 @@ def isolated_migrate(rig: Rig) -> None:
     "FREE-RETURNED",
     "isolation and put-back cost no memory",
     clauses=("FREE-6",),
+    needs=None,
     requires=(*RETURNS, "FREE-CLEARED", "CAP-MAX-OBJECT"),
 )
 def returned(rig: Rig) -> None:
@@ -113,6 +114,7 @@ def emptied(rig: Rig) -> None:
     "FREE-LATER",
     "what could not be dropped while isolated is dropped afterwards",
     clauses=("FREE-3",),
+    needs=None,
     requires=("PUT-USED",),
 )
 def later(rig: Rig) -> None:
@@ -130,6 +132,7 @@ def later(rig: Rig) -> None:
     "FREE-MOVED",
     "moving costs no memory",
     clauses=("FREE-6",),
+    needs=None,
     requires=(*MOVES, *RETURNS, "FREE-CLEARED", "CAP-MAX-OBJECT"),
 )
 def moved(rig: Rig) -> None:
@@ -156,7 +159,11 @@ def _no_growth(rig: Rig, turn: Callable[[int], None]) -> None:
 
 
 @check(
-    "FREE-WRITE", "nobody writes to a page given up", clauses=("FREE-4",), requires=(*MOVES, "FREE-CLEARED")
+    "FREE-WRITE",
+    "nobody writes to a page given up",
+    clauses=("FREE-4",),
+    needs=None,
+    requires=(*MOVES, "FREE-CLEARED"),
 )
 def write(rig: Rig) -> None:
     """After moves and drops users go on; every free page still holds the allocator's poison."""

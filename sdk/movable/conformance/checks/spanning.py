@@ -12,6 +12,7 @@ _OBJECTS = 64
     "CAP-SPANNING",
     "objects over several pages are claimed if there are any",
     clauses=("CAP-1",),
+    needs=None,
     requires=("STORE", "PAGES"),
 )
 def claimed(rig: Rig) -> None:
