@@ -385,6 +385,80 @@ _CAP = (
     Clause("CAP-3", "A pinned object stays where it is, and moves again when unpinned.", "Workload"),
 )
 
+_RACE = (
+    Clause("RACE-1", "What was stored is read back, whatever other CPUs do to its pages.", f"{_M} 6.6, 6.8"),
+    Clause("RACE-2", "A pinned object stays where it is while other CPUs migrate.", f"{_D} 2.8"),
+    Clause(
+        "RACE-3",
+        "When all CPUs are done each page rests with its driver or is free, and none is lost.",
+        f"{_M} 6.8",
+        (
+            "page-ref-zero",
+            "bad-page",
+            "list-corrupt",
+            "poison-overwritten",
+            "clear-not-movable",
+            "page-not-locked",
+            "unlock-not-locked",
+            "free-wrong-order",
+            "teardown-pages-left",
+            "putback-not-movable",
+            "recount-isolated",
+            "recount-page",
+            "recount-list",
+        ),
+    ),
+    Clause(
+        "RACE-4",
+        "Locks are taken in one order everywhere, and every wait ends.",
+        f"{_D} 6.1",
+        ("deadlock", "lock-order", "self-deadlock", "lock-not-held"),
+    ),
+    Clause("RACE-5", "Nobody sleeps while holding a spinlock.", f"{_D} 6.1", ("sleep-in-atomic",)),
+    Clause("RACE-6", "Requests and callbacks end, whoever runs beside them.", f"{_D} 6.1", ("livelock",)),
+    Clause(
+        "RACE-7", "What a driver does depends on nothing but its calls.", f"{_D} 6.1", ("nondeterminism",)
+    ),
+    Clause(
+        "RACE-8",
+        "A driver that claims never to sleep in MIGRATE_ASYNC does not.",
+        f"{_D} 6.2",
+        ("sleep-in-async",),
+    ),
+    Clause(
+        "RACE-9",
+        "Callbacks and requests keep their contract while other CPUs run.",
+        f"{_M} 6.8",
+        (
+            "driver-bug",
+            "hook-raised",
+            "hook-bad-type",
+            "hook-positive",
+            "hook-unknown-errno",
+            "isolate-unlocked",
+            "isolate-ref-changed",
+            "isolate-set-flag",
+            "isolate-lost-movable",
+            "isolate-left-on-list",
+            "isolate-false-changed",
+            "migrate-unlocked",
+            "migrate-isolated-written",
+            "migrate-new-not-movable",
+            "migrate-new-mapping",
+            "migrate-new-ref",
+            "migrate-old-movable",
+            "migrate-old-ref",
+            "migrate-new-touched",
+            "migrate-old-touched",
+            "putback-unlocked",
+            "putback-isolated-written",
+            "putback-ref-changed",
+            "putback-lost-movable",
+            "lru-while-isolated",
+        ),
+    ),
+)
+
 CLAUSES: tuple[Clause, ...] = (
     *_MARK,
     *_CALL,
@@ -397,4 +471,5 @@ CLAUSES: tuple[Clause, ...] = (
     *_LIVE,
     *_LIFE,
     *_CAP,
+    *_RACE,
 )

@@ -77,4 +77,5 @@ FAMILIES = {
     "LIVE": "progress",
     "LIFE": "load and unload",
     "CAP": "what a driver says about itself",
+    "RACE": "several CPUs at once",
 }

@@ -1,5 +1,7 @@
 """A failure told in full: what, where, which clause, the likely mistake, and the command that repeats it."""
 
+from collections.abc import Iterable
+
 from attrs import frozen
 
 from movable.conformance.contract import CONTRACT, Clause
@@ -9,7 +11,7 @@ from movable.conformance.registry import Check
 from movable.conformance.subject import describe
 from movable.errors import DeadVM, Violation
 
-__all__ = ["Finding", "finding_of"]
+__all__ = ["Finding", "cause_of", "finding_of"]
 
 
 @frozen
@@ -22,16 +24,28 @@ class Finding:
     where: str = ""
     rule: str | None = None
 
-    def text(self, repeat: str) -> str:
-        """The message of the report, one fact per line."""
+    def text(self, repeat: str, details: Iterable[str] = ()) -> str:
+        """The message of the report, one fact per line; ``details`` come before the command that repeats it."""
         lines = [f"what    {self.what}"]
         lines += [f"where   {self.where}"] * bool(self.where)
         lines.append(f"clause  {self.clause.id}: {self.clause.sentence} ({self.clause.source})")
         lines += [f"rule    {self.rule}"] * bool(self.rule)
         hint = hint_for(self.rule, self.clause.id)
         lines += [f"likely  {hint}"] * bool(hint)
+        lines += details
         lines.append(f"repeat  {repeat}")
         return "\n".join(lines)
+
+
+def cause_of(error: BaseException) -> str:
+    """The root of a failure by its name: a rule id, the id of a clause, or the kind of exception."""
+    if isinstance(error, DeadVM) and isinstance(error.violation, Violation):
+        error = error.violation
+    if isinstance(error, Violation):
+        return error.rule.id
+    if isinstance(error, CheckFailed) and error.clause:
+        return error.clause
+    return type(error).__name__
 
 
 def finding_of(error: BaseException, check: Check, running: str | None) -> Finding:

@@ -1,5 +1,6 @@
 """Runs checks one by one, each on a fresh machine and under a deadline, and turns their ends into results."""
 
+import shlex
 import time
 from collections.abc import Callable, Mapping
 
@@ -123,12 +124,12 @@ class Runner:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a driver may raise anything, SystemExit too
-            end = self._failed(check, finding_of(error, check, _running(rig)))
+            end = self._failed(check, finding_of(error, check, _running(rig)), rig)
         finally:
             self._dispose(rig)
         if clock.expired:
-            end = self._failed(check, expired(self.settings.limit, _running(rig)))
-        return end if rig is None else evolve(end, token=rig.token, figures=dict(rig.figures))
+            end = self._failed(check, expired(self.settings.limit, _running(rig)), rig)
+        return end if rig is None else evolve(end, token=self._token(rig), figures=dict(rig.figures))
 
     def _rig(self, check: Check, clock: Deadline) -> Rig:
         settings = self.settings
@@ -141,8 +142,14 @@ class Runner:
             settings=settings,
         )
 
-    def _failed(self, check: Check, finding: Finding) -> _End:
-        return _End(Outcome.FAIL, finding.text(self.target.repeat(check.id)), finding)
+    def _token(self, rig: Rig) -> str:
+        """The rig's token with the driver's name in it, as a command line knows it."""
+        return rig.token.replace("/-/", f"/{self.target.address or '-'}/", 1) if rig.token else ""
+
+    def _failed(self, check: Check, finding: Finding, rig: Rig | None) -> _End:
+        token = "" if rig is None else self._token(rig)
+        repeat = f"movable replay {shlex.quote(token)}" if token else self.target.repeat(check.id)
+        return _End(Outcome.FAIL, finding.text(repeat, () if rig is None else rig.details), finding)
 
     def _dispose(self, rig: Rig | None) -> None:
         """Take the machine down; a driver whose close() once did not return is not asked again."""

@@ -49,13 +49,15 @@ class Settings:
     """What holds for every check of a run.
 
     ``limit`` is the deadline of one check in seconds, ``debug`` the machines' level (0 to 2); ``seed`` chooses sizes,
-    contents and schedules. ``budget`` is the share of one check.
+    contents and schedules. ``budget`` is the share of one check. ``lines`` puts scheduling points between the lines of the
+    driver's own Python code.
     """
 
     seed: int = 0
     limit: float = 20.0
     debug: int = 1
     budget: Budget = Budget()
+    lines: bool = False
 
     def shared(self, parts: int) -> "Settings":
         """The settings of one of ``parts`` checks that share the seconds, if there are any, evenly."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NoReturn, TypeVar
 
+from movable.config import MachineConfig
 from movable.conformance.deadline import Deadline
 from movable.conformance.ledger import Ledger
 from movable.conformance.outcome import CheckFailed, NothingToJudge
@@ -41,7 +42,7 @@ class Subject:
         owns: Callable[[str], bool] = lambda _cause: False,
         clock: Deadline | None = None,
         debug: int = 1,
-        machine: str = "tiny",
+        machine: str | MachineConfig = "tiny",
         settings: Settings = Settings(),
     ) -> None:
         self.spec = spec
@@ -50,6 +51,7 @@ class Subject:
         self.debug = debug
         self.settings = settings
         self.token = ""
+        self.details: list[str] = []
         self.figures: dict[str, int | float] = {}
         self.vm = VM(machine, debug=debug)
         self.ledger = Ledger(Random(seed))
@@ -65,13 +67,18 @@ class Subject:
 
     def load(self, clause: str = "MARK-1") -> tuple[Any, Any, AddressSpace]:
         """Load an instance of the driver on this machine and observe its callbacks."""
+        driver, workload, mapping = self.attach(clause)
+        mapping.add_observer(self.probe)
+        mapping.add_observer(self.answers)
+        return driver, workload, mapping
+
+    def attach(self, clause: str) -> tuple[Any, Any, AddressSpace]:
+        """Load an instance of the driver on this machine, with its workload."""
         driver = self.ask("the driver's factory", self.spec.factory, self.vm, clause=clause)
         mapping = getattr(driver, "mapping", None)
         if not isinstance(mapping, AddressSpace):
             self.fail(f"driver.mapping is {mapping!r}, not an AddressSpace", clause="MARK-1")
         workload = self.ask("the workload's factory", self.spec.workload, driver, clause="MARK-1")
-        mapping.add_observer(self.probe)
-        mapping.add_observer(self.answers)
         return driver, workload, mapping
 
     def ask(self, what: str, function: Callable[..., _T], *args: object, clause: str = "CALL-4") -> _T:

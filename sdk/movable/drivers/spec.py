@@ -57,7 +57,8 @@ class Capabilities:
 
     ``contents``: load() gives back what store() was given. ``pin``: pin() keeps pages in place.
     ``drop_isolated``: drop() works on objects whose pages are isolated. ``spanning``: an object may lie over
-    more than one page. ``max_object``: most bytes that store() takes. ``never_sleeps_async``: the callbacks
+    more than one page. ``concurrent``: store(), load() and drop() may be called on several CPUs at once, for
+    handles of their own. ``max_object``: most bytes that store() takes. ``never_sleeps_async``: the callbacks
     never sleep in MIGRATE_ASYNC (without the claim, sleeping there is advice; spec/native-api.md 6).
     """
 
@@ -66,6 +67,7 @@ class Capabilities:
     drop_isolated: bool = field(default=True, validator=validators.instance_of(bool))
     spanning: bool = field(default=False, validator=validators.instance_of(bool))
     max_object: int = field(default=4096, validator=[validators.instance_of(int), validators.ge(1)])
+    concurrent: bool = field(default=False, validator=validators.instance_of(bool))
     never_sleeps_async: bool = field(default=False, validator=validators.instance_of(bool))
 
 

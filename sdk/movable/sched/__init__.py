@@ -4,16 +4,22 @@ A `Scenario` says what each CPU of a machine does; `run` runs it once under a `S
 time. At every lock, unlock, allocation, free, reference, copy and callback another one may go on.
 """
 
+from movable.sched.explore import Exploration, Preemptions, explore, portfolio
 from movable.sched.run import Op, Outcome, Run, Scenario, run
 from movable.sched.schedule import Schedule
+from movable.sched.shrink import Dropped, Failure, shrink
 from movable.sched.strategy import PCT, Random, Replay, RoundRobin, Strategy
 from movable.sched.trace import Event, Step, Trace
 
 __all__ = [
     "PCT",
+    "Dropped",
     "Event",
+    "Exploration",
+    "Failure",
     "Op",
     "Outcome",
+    "Preemptions",
     "Random",
     "Replay",
     "RoundRobin",
@@ -23,5 +29,8 @@ __all__ = [
     "Step",
     "Strategy",
     "Trace",
+    "explore",
+    "portfolio",
     "run",
+    "shrink",
 ]

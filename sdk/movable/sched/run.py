@@ -75,8 +75,14 @@ def run(scenario: Scenario, strategy: Strategy | None = None) -> Outcome:
 
     Raises:
         MovableError: the machine has too few CPUs, or a schedule runs on it already.
+        BaseException: a CPU ended with one that is no Exception, such as KeyboardInterrupt. Its ``outcome`` attribute
+            is the run so far.
     """
-    return Run(scenario, strategy or Replay()).execute()
+    outcome = Run(scenario, strategy or Replay()).execute()
+    if outcome.error is not None and not isinstance(outcome.error, Exception):
+        outcome.error.outcome = outcome  # type: ignore[attr-defined]
+        raise outcome.error
+    return outcome
 
 
 class Run:
@@ -190,8 +196,6 @@ class Run:
             lib.mv_sched_end(self.c)
             self.vm.machine.cpu = 0
             lib.mv_set_cpu(self.c, 0)
-        if isinstance(self.error, KeyboardInterrupt):
-            raise self.error
         if self.error is None:
             self._judge()
         return Outcome(trace, self.error, self.failed, stacks)
@@ -290,9 +294,7 @@ class Run:
     def _judge(self) -> None:
         try:
             self.scenario.finish()
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
+        except Exception as error:
             self.error = error
 
     def _stacks(self) -> tuple[tuple[int, str], ...]:

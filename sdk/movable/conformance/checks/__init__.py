@@ -17,6 +17,7 @@ MODULES = (
     "accounting",
     "capabilities",
     "spanning",
+    "races",
 )
 """In the order in which their checks run: what is required comes first."""
 

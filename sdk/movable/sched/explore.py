@@ -1,0 +1,140 @@
+"""Looking for a schedule that fails: strategies in turn, each failing schedule run twice."""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count
+from random import Random as Generator
+
+from attrs import frozen
+
+from movable.errors import RULES, KernelAssertion
+from movable.sched.run import Outcome, Scenario, run
+from movable.sched.schedule import Schedule
+from movable.sched.strategy import PCT, Random, Replay, RoundRobin, Strategy
+from movable.sched.trace import Trace
+
+__all__ = ["Exploration", "Preemptions", "explore", "portfolio"]
+
+
+@frozen
+class Exploration:
+    """What a search did, and the failing run that ended it, if one did.
+
+    ``switches`` counts changes of the running CPU over all runs: without any, nothing was concurrent.
+    ``exhausted`` is true if there is no schedule left within the bound.
+    """
+
+    runs: int
+    steps: int
+    switches: int
+    failure: Outcome | None = None
+    exhausted: bool = False
+
+
+class Preemptions:
+    """Every schedule with at most ``bound`` preemptions, fewer first (bounded-preemption search).
+
+    Each run's trace, handed to `learn`, shows where the next ones can differ. Those of one depth come in an
+    order that a seed chooses, so that a search which is cut short has looked everywhere a little.
+    """
+
+    def __init__(self, bound: int, seed: int) -> None:
+        self.bound = bound
+        self._generator = Generator(seed)
+        self._levels: list[list[Schedule]] = [[Schedule()], *([] for _ in range(bound))]
+
+    def next(self) -> Schedule | None:
+        """A schedule that has not been run; None if there is none left."""
+        for level in self._levels:
+            if level:
+                place = self._generator.randrange(len(level))
+                level[place], level[-1] = level[-1], level[place]
+                return level.pop()
+        return None
+
+    def learn(self, schedule: Schedule, trace: Trace) -> None:
+        """Note the schedules that leave this one later than at its last choice."""
+        last = schedule.choices[-1][0] if len(schedule) else -1
+        steps = trace.steps
+        used = sum(step.preempts for step in steps[: last + 1])
+        for step in steps[last + 1 :]:
+            cost = used + (step.default == step.cpu)
+            if cost > self.bound:
+                continue
+            for cpu in range(step.runnable.bit_length()):
+                if step.runnable >> cpu & 1 and cpu != step.chosen:
+                    self._levels[cost].append(schedule.then(step.number, cpu))
+
+
+def portfolio(seed: int, length: int) -> Iterator[Strategy]:
+    """Strategies without end: the default, turn and turn about, then PCT, random and single preemptions.
+
+    ``length`` is about how many steps a run takes.
+    """
+    yield Replay()
+    yield RoundRobin()
+    generator = Generator(seed)
+    for number in count():
+        own = generator.getrandbits(63)
+        match number % 4:
+            case 0:
+                yield PCT(own, 2, length)
+            case 1:
+                yield Random(own, (4, 16, 64)[number // 4 % 3])
+            case 2:
+                yield PCT(own, 3, length)
+            case _:
+                step = generator.randrange(max(length, 1))
+                yield Replay(Schedule([(step, generator.randrange(4))]))
+
+
+def explore(
+    make: Callable[[], Scenario], rounds: Iterable[int], *, seed: int = 0, bound: int | None = None
+) -> Exploration:
+    """Run new scenarios under one strategy after the other until one fails or the rounds are over.
+
+    ``rounds`` is counted off, one run each; with a ``bound`` the search goes systematically through the
+    schedules of so many preemptions instead, and may end earlier. A schedule that failed is run once more: if
+    that run was another one, the failure is a KernelAssertion with rule ``nondeterminism``.
+    """
+    runs = steps = switches = 0
+    search = None if bound is None else Preemptions(bound, seed)
+    strategies: Iterator[Strategy] | None = None
+    for _ in rounds:
+        strategy: Strategy
+        if search is not None:
+            schedule = search.next()
+            if schedule is None:
+                return Exploration(runs, steps, switches, exhausted=True)
+            strategy = Replay(schedule)
+        else:
+            strategy = Replay() if strategies is None else next(strategies)
+        scenario = make()
+        outcome = run(scenario, strategy)
+        trace = outcome.trace
+        runs, steps, switches = runs + 1, steps + trace.nr_steps, switches + trace.switches
+        if outcome.error is not None:
+            return Exploration(runs, steps, switches, confirmed(make, outcome))
+        if search is not None:
+            search.learn(strategy.schedule, trace)
+        elif strategies is None:
+            strategies = portfolio(seed, trace.nr_steps)
+            next(strategies)
+        scenario.vm.close()
+    return Exploration(runs, steps, switches)
+
+
+def confirmed(make: Callable[[], Scenario], outcome: Outcome) -> Outcome:
+    """The outcome, if its schedule gives the same run again; else what that says about it."""
+    again = run(make(), Replay(outcome.trace.schedule))
+    if again.trace.hash == outcome.trace.hash:
+        return outcome
+    error = KernelAssertion(
+        RULES["nondeterminism"],
+        pfn=None,
+        cpu=outcome.cpu or 0,
+        expected=f"trace {outcome.trace.hash:#x} of {outcome.trace.nr_steps} steps",
+        seen=f"{again.trace.hash:#x} of {again.trace.nr_steps} steps",
+        where="schedule",
+    )
+    error.__cause__ = outcome.error
+    return Outcome(outcome.trace, error, outcome.cpu, outcome.stacks)
