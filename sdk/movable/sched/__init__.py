@@ -4,7 +4,9 @@ A `Scenario` says what each CPU of a machine does; `run` runs it once under a `S
 time. At every lock, unlock, allocation, free, reference, copy and callback another one may go on.
 """
 
+from movable.sched.columns import columns
 from movable.sched.explore import Exploration, Preemptions, explore, portfolio
+from movable.sched.perfetto import chrome_trace
 from movable.sched.run import Op, Outcome, Run, Scenario, run
 from movable.sched.schedule import Schedule
 from movable.sched.shrink import Dropped, Failure, shrink
@@ -29,6 +31,8 @@ __all__ = [
     "Step",
     "Strategy",
     "Trace",
+    "chrome_trace",
+    "columns",
     "explore",
     "portfolio",
     "run",

@@ -142,11 +142,13 @@ class Replaying(Races):
         own = evolve(settings.pop("settings", Settings()), seed=token.seed, lines=token.lines)
         super().__init__(spec, f"{token.check} {token.seed}", settings=own, **settings)
         self.repeated = token
+        self.cpus = 0
         self.outcome: Outcome | None = None
 
     def explore(self, script: Script, *, usual: int = USUAL, strict_async: bool = False) -> None:
         """Run the schedule once; raises what it raised."""
         scenario = self.scenario(script, self.repeated.dropped, strict_async=strict_async)
+        self.cpus = len(scenario.cpus)
         self.outcome = run(scenario, Replay(self.repeated.schedule))
         if self.outcome.error is not None:
             raise self.outcome.error
