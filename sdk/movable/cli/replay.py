@@ -46,14 +46,18 @@ def replay_command(
         _print_steps(console, done)
     if trace is not None:
         failure = done.finding.what if done.finding else None
-        trace.write_text(chrome_trace(done.outcome.trace, title=str(done.token), failure=failure), encoding="utf-8")
+        trace.write_text(
+            chrome_trace(done.outcome.trace, title=str(done.token), failure=failure), encoding="utf-8"
+        )
     _print_end(console, done)
     return 1 if done.failed else 0
 
 
 def _print_steps(console: Console, done: Replay) -> None:
     trace = done.outcome.trace
-    console.print(f"{done.token.driver}, {done.token.check}: {trace.nr_steps} steps, {trace.preemptions} preemptions\n")
+    console.print(
+        f"{done.token.driver}, {done.token.check}: {trace.nr_steps} steps, {trace.preemptions} preemptions\n"
+    )
     for line in columns(trace, cpus=done.cpus, width=max(console.width, 80)):
         console.print(line, markup=False)
     console.print()
@@ -63,7 +67,9 @@ def _print_end(console: Console, done: Replay) -> None:
     if done.finding is None:
         console.print("it did not fail this time: the driver, the SDK or the token has changed")
         return
-    where = "at the end, when all CPUs were done" if done.outcome.cpu is None else f"on CPU {done.outcome.cpu}"
+    where = (
+        "at the end, when all CPUs were done" if done.outcome.cpu is None else f"on CPU {done.outcome.cpu}"
+    )
     console.print(f"failed {where}")
     stacks = [f"cpu {cpu}   {line}" for cpu, text in done.outcome.stacks for line in text.splitlines()]
     console.print(done.finding.text(f"movable replay {done.token}", stacks), markup=False)

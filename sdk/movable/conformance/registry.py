@@ -6,7 +6,7 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import field, fields, frozen
 
@@ -14,9 +14,6 @@ from movable.conformance.contract import CONTRACT
 from movable.conformance.report import LEVELS
 from movable.drivers import Capabilities
 from movable.errors import ConfigError
-
-if TYPE_CHECKING:
-    from movable.conformance.rig import Rig
 
 __all__ = ["Check", "all_checks", "check", "checks_of", "select_checks"]
 
@@ -42,7 +39,7 @@ class Check:
     needs: str | None = None
     requires: tuple[str, ...] = ()
     preview: bool = False
-    rig: Callable[..., Rig] | None = field(default=None, repr=False)
+    rig: Callable[..., Any] | None = field(default=None, repr=False)
 
     def owns(self, cause: str) -> bool:
         """True if this check is made for the cause: a rule of one of its clauses, or such a clause."""
@@ -64,7 +61,7 @@ def check(
     level: str = "L1",
     requires: tuple[str, ...] = ("STORE",),
     preview: bool = False,
-    rig: Callable[..., Rig] | None = None,
+    rig: Callable[..., Any] | None = None,
 ) -> Callable[[CheckFunction], CheckFunction]:
     """Register the decorated function as a check; checks run in the order of registration.
 

@@ -49,8 +49,8 @@ class Settings:
     """What holds for every check of a run.
 
     ``limit`` is the deadline of one check in seconds, ``debug`` the machines' level (0 to 2); ``seed`` chooses sizes,
-    contents and schedules. ``budget`` is the share of one check. ``lines`` puts scheduling points between the lines of the
-    driver's own Python code.
+    contents and schedules. ``budget`` is the share of one check. ``lines`` puts scheduling points
+    between the lines of the driver's own Python code.
     """
 
     seed: int = 0

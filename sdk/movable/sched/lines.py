@@ -137,7 +137,9 @@ class _Points(ast.NodeTransformer):
         for name in ("body", "orelse", "finalbody"):
             block = getattr(node, name, None)
             if isinstance(block, list) and block and isinstance(block[0], ast.stmt):
-                setattr(node, name, self._with_points(block) if self.depth else [self.visit(one) for one in block])
+                setattr(
+                    node, name, self._with_points(block) if self.depth else [self.visit(one) for one in block]
+                )
         for name in ("handlers", "cases"):
             for one in getattr(node, name, ()):
                 self.generic_visit(one)

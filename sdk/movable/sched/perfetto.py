@@ -3,11 +3,9 @@
 import json
 from typing import Any
 
-from movable.sched.trace import Event, Step, Trace
+from movable.sched.trace import CALLBACKS, Event, Step, Trace
 
 __all__ = ["chrome_trace"]
-
-_CALLBACKS = (Event.ISOLATE, Event.MIGRATE, Event.PUTBACK)
 
 
 def chrome_trace(trace: Trace, *, title: str, failure: str | None = None) -> str:
@@ -38,8 +36,8 @@ def _slices(trace: Trace, step: Step, open_: list[str]) -> list[dict[str, Any]]:
     if step.event is Event.OP:
         open_.append(trace.describe_op(cpu, step.id))
         events.append(_event("B", open_[-1], cpu, time))
-    elif step.event in _CALLBACKS:
-        open_.append(text.replace("(", " of page "))
+    elif step.event in CALLBACKS:
+        open_.append(text)
         events.append(_event("B", open_[-1], cpu, time))
     elif step.event is Event.RETURN and len(open_) > 1:
         events.append(_event("E", open_.pop(), cpu, time))

@@ -26,9 +26,16 @@ LIMIT = 20_000
 
 _PATIENCE = 100
 _WORK_KEY = 1
+PAUSE_KEY = 2
+"""What a CPU is busy with that only lets others run."""
 
 # Looked up once: an attribute of lib costs as much as the call.
-_point, _lock, _taken, _unlock = lib.mv_sched_point, lib.mv_sched_lock, lib.mv_sched_taken, lib.mv_sched_unlock
+_point, _lock, _taken, _unlock = (
+    lib.mv_sched_point,
+    lib.mv_sched_lock,
+    lib.mv_sched_taken,
+    lib.mv_sched_unlock,
+)
 _wait, _wake, _yield = lib.mv_sched_wait, lib.mv_sched_wake, lib.mv_sched_yield
 
 
@@ -97,7 +104,7 @@ class Run:
         self.vm = scenario.vm
         self.strategy = strategy
         self.c: Any = self.vm.machine.c
-        self.names: dict[int, str] = {_WORK_KEY: "queued work"}
+        self.names: dict[int, str] = {_WORK_KEY: "queued work", PAUSE_KEY: "a pause"}
         self.error: BaseException | None = None
         self.failed: int | None = None
         self.has_worker = self.vm.config.cpus > len(scenario.cpus)
@@ -115,7 +122,7 @@ class Run:
         """A key and a class for a lock; keys are given in order of first use, the same in every process."""
         self._serial += 1
         key = self._serial << 32
-        self.names[key] = str(waitable)
+        self.names[key] = waitable.name
         return key, lib.mv_lock_class(self.c, waitable.name.encode())
 
     def lock(self, lock_class: int, key: int, flags: int) -> None:
@@ -204,7 +211,11 @@ class Run:
         plan, strategy = ffi.new("struct mv_plan *"), self.strategy
         choices = [{"step": step, "cpu": cpu} for step, cpu in strategy.schedule.choices]
         buffer = ffi.new("struct mv_choice[]", choices)
-        plan.policy, plan.limit, plan.strict_async = strategy.policy, self.scenario.limit, self.scenario.strict_async
+        plan.policy, plan.limit, plan.strict_async = (
+            strategy.policy,
+            self.scenario.limit,
+            self.scenario.strict_async,
+        )
         plan.choices, plan.nr_choices = buffer, len(choices)
         if isinstance(strategy, Random | PCT):
             plan.seed = strategy.seed & 0xFFFF_FFFF_FFFF_FFFF

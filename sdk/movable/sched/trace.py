@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from movable.sched.schedule import Schedule
 
-__all__ = ["Event", "Step", "Trace"]
+__all__ = ["CALLBACKS", "Event", "Step", "Trace"]
 
 
 class Event(IntEnum):
@@ -39,12 +39,12 @@ class Event(IntEnum):
     RETURN = 22
 
 
+CALLBACKS = (Event.ISOLATE, Event.MIGRATE, Event.PUTBACK)
+"""A driver's callback begins; it ends with the CPU's next RETURN."""
+
 _PAGE_EVENTS = frozenset(range(Event.LOCK_PAGE, Event.PUT_PAGE + 1)) | {
     Event.FREE,
     Event.COPY,
-    Event.ISOLATE,
-    Event.MIGRATE,
-    Event.PUTBACK,
     Event.RETURN,
 }
 _WORDS = {
@@ -64,10 +64,10 @@ _WORDS = {
     Event.ALLOC: "alloc_pages order",
     Event.FREE: "free_pages",
     Event.COPY: "copy from",
-    Event.ISOLATE: "isolate_page(",
-    Event.MIGRATE: "migratepage(",
-    Event.PUTBACK: "putback_page(",
-    Event.RETURN: ") of",
+    Event.ISOLATE: "isolate_page",
+    Event.MIGRATE: "migratepage",
+    Event.PUTBACK: "putback_page",
+    Event.RETURN: "returns, page",
     Event.LINE: "line",
     Event.END: "end",
     Event.START: "start",
@@ -132,8 +132,10 @@ class Trace:
         word = _WORDS[step.event]
         if step.event is Event.OP:
             return f"{word} {self.describe_op(step.cpu, step.id)}"
+        if step.event in CALLBACKS:
+            return f"{word}({step.id:#x})"
         if step.event in _PAGE_EVENTS:
-            return f"{word}{'' if word.endswith('(') else ' '}{step.id:#x}"
+            return f"{word} {step.id:#x}"
         if step.event in (Event.END, Event.START):
             return word
         if step.event is Event.LINE:

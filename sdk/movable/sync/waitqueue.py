@@ -71,9 +71,7 @@ class WaitQueue(Waitable):
                 return False
         return False
 
-    def _sleep_scheduled(
-        self, sched: Scheduling, condition: Callable[[], object], *, timed: bool
-    ) -> bool:
+    def _sleep_scheduled(self, sched: Scheduling, condition: Callable[[], object], *, timed: bool) -> bool:
         sched.might_sleep(str(self))
         while True:
             seen = self._wakeups

@@ -1,9 +1,10 @@
 """Races: the VM and the driver's users at work on several CPUs, under many schedules."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from movable.conformance.races import Arena, Races
-from movable.conformance.registry import check
+from movable.conformance.registry import CheckFunction, check
+from movable.drivers import Handle
 from movable.flags import MigrateMode
 from movable.sched import Op
 
@@ -12,20 +13,25 @@ _FIRST = ("STORE", "COMPACT-NODE")
 _SIZES = (600, 3000, 90, 4096)
 
 
-def _filled(arena: Arena, pages: int = 4, objects: int = 10) -> list[object]:
+def _race(
+    check_id: str,
+    title: str,
+    *,
+    first: str | None = None,
+    needs: str | None = None,
+    requires: tuple[str, ...] = _FIRST,
+) -> Callable[[CheckFunction], CheckFunction]:
+    """Register a race check; ``first`` is a clause that it alone tests."""
+    clauses = _SEEN if first is None else (first, *_SEEN)
+    return check(check_id, title, clauses=clauses, needs=needs, level="L3", requires=requires, rig=Races)
+
+
+def _filled(arena: Arena, pages: int = 4, objects: int = 10) -> list[Handle]:
     arena.fill(pages=pages, objects=objects)
     return list(arena.ledger.handles)
 
 
-@check(
-    "RACE-STORE",
-    "storing while pages are migrated",
-    clauses=_SEEN,
-    needs=None,
-    level="L3",
-    requires=_FIRST,
-    rig=Races,
-)
+@_race("RACE-STORE", "storing while pages are migrated")
 def store(races: Races) -> None:
     """One CPU isolates, migrates and puts back; another one stores and reads."""
 
@@ -36,15 +42,7 @@ def store(races: Races) -> None:
     races.explore(script)
 
 
-@check(
-    "RACE-DROP",
-    "dropping while pages are migrated",
-    clauses=_SEEN,
-    needs=None,
-    level="L3",
-    requires=_FIRST,
-    rig=Races,
-)
+@_race("RACE-DROP", "dropping while pages are migrated")
 def drop(races: Races) -> None:
     """One CPU isolates, migrates and puts back; another one drops the objects of those pages."""
 
@@ -55,15 +53,7 @@ def drop(races: Races) -> None:
     races.explore(script)
 
 
-@check(
-    "RACE-LOAD",
-    "reading while pages are migrated",
-    clauses=_SEEN,
-    needs="contents",
-    level="L3",
-    requires=_FIRST,
-    rig=Races,
-)
+@_race("RACE-LOAD", "reading while pages are migrated", needs="contents")
 def load(races: Races) -> None:
     """One CPU isolates, migrates and puts back; another one reads, and sees nothing but what was stored."""
 
@@ -74,15 +64,7 @@ def load(races: Races) -> None:
     races.explore(script)
 
 
-@check(
-    "RACE-PIN",
-    "pinning while pages are migrated",
-    clauses=("RACE-2", *_SEEN),
-    needs="pin",
-    level="L3",
-    requires=_FIRST,
-    rig=Races,
-)
+@_race("RACE-PIN", "pinning while pages are migrated", first="RACE-2", needs="pin")
 def pin(races: Races) -> None:
     """One CPU isolates, migrates and puts back; what another one has pinned stays where it is."""
 
@@ -93,15 +75,7 @@ def pin(races: Races) -> None:
     races.explore(script)
 
 
-@check(
-    "RACE-PUTBACK",
-    "stores and drops while pages are isolated and put back",
-    clauses=_SEEN,
-    needs=None,
-    level="L3",
-    requires=_FIRST,
-    rig=Races,
-)
+@_race("RACE-PUTBACK", "stores and drops while pages are isolated and put back")
 def putback(races: Races) -> None:
     """One CPU isolates and puts back without migrating; another one stores and drops."""
 
@@ -113,15 +87,7 @@ def putback(races: Races) -> None:
     races.explore(script)
 
 
-@check(
-    "RACE-TWO",
-    "two CPUs migrate the same pages",
-    clauses=_SEEN,
-    needs=None,
-    level="L3",
-    requires=_FIRST,
-    rig=Races,
-)
+@_race("RACE-TWO", "two CPUs migrate the same pages")
 def two(races: Races) -> None:
     """Two CPUs isolate, migrate and put back whatever they get; a third one stores and drops."""
 
@@ -133,15 +99,7 @@ def two(races: Races) -> None:
     races.explore(script)
 
 
-@check(
-    "RACE-COMPACT",
-    "compaction while objects come and go",
-    clauses=_SEEN,
-    needs=None,
-    level="L3",
-    requires=_FIRST,
-    rig=Races,
-)
+@_race("RACE-COMPACT", "compaction while objects come and go")
 def compact(races: Races) -> None:
     """One CPU compacts the zone; another one drops and stores."""
 
@@ -153,15 +111,7 @@ def compact(races: Races) -> None:
     races.explore(script)
 
 
-@check(
-    "RACE-ASYNC",
-    "asynchronous migration while objects come and go",
-    clauses=("RACE-8", *_SEEN),
-    needs=None,
-    level="L3",
-    requires=_FIRST,
-    rig=Races,
-)
+@_race("RACE-ASYNC", "asynchronous migration while objects come and go", first="RACE-8")
 def asynchronous(races: Races) -> None:
     """Migration in MIGRATE_ASYNC; a driver that claims never to sleep in it does not."""
 
@@ -173,15 +123,7 @@ def asynchronous(races: Races) -> None:
     races.explore(script, strict_async=races.spec.capabilities.never_sleeps_async)
 
 
-@check(
-    "RACE-WORK",
-    "pages are put back after all their objects were dropped",
-    clauses=_SEEN,
-    needs=None,
-    level="L3",
-    requires=_FIRST,
-    rig=Races,
-)
+@_race("RACE-WORK", "pages are put back after all their objects were dropped")
 def work(races: Races) -> None:
     """All objects of isolated pages are dropped; the pages are put back, migrated, and work runs meanwhile."""
 
@@ -189,20 +131,15 @@ def work(races: Races) -> None:
         handles = _filled(arena)
         drops = arena.drops(handles)
         half = len(drops) // 2
-        return [[*arena.moves(migrate=False), *arena.moves()], [*drops[:half], *arena.stores((600,)), *drops[half:]]]
+        return [
+            [*arena.moves(migrate=False), *arena.moves()],
+            [*drops[:half], *arena.stores((600,)), *drops[half:]],
+        ]
 
     races.explore(script)
 
 
-@check(
-    "RACE-USERS",
-    "two users at the same time",
-    clauses=_SEEN,
-    needs="concurrent",
-    level="L3",
-    requires=_FIRST,
-    rig=Races,
-)
+@_race("RACE-USERS", "two users at the same time", needs="concurrent")
 def users(races: Races) -> None:
     """Two CPUs store, read and drop objects of their own; a third one migrates."""
 
@@ -218,15 +155,7 @@ def users(races: Races) -> None:
     races.explore(script)
 
 
-@check(
-    "RACE-UNLOAD",
-    "unloading while pages are migrated",
-    clauses=_SEEN,
-    needs=None,
-    level="L3",
-    requires=(*_FIRST, "UNLOAD-MOVED"),
-    rig=Races,
-)
+@_race("RACE-UNLOAD", "unloading while pages are migrated", requires=(*_FIRST, "UNLOAD-MOVED"))
 def unload(races: Races) -> None:
     """One CPU isolates, migrates and puts back; another one unloads the driver."""
 

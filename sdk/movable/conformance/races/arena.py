@@ -1,6 +1,7 @@
 """A driver on a machine of several CPUs: what users and the VM do to it at the same time, and the judgement."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from movable.config import MachineConfig, NodeConfig, ZoneConfig
@@ -9,7 +10,7 @@ from movable.drivers import AddressSpace, DriverSpec, Handle
 from movable.flags import GFP, MigrateMode
 from movable.lists import PageList
 from movable.page import Page
-from movable.sched import Op
+from movable.sched import PAUSE_KEY, Op
 from movable.vm import CompactSettings
 
 __all__ = ["CPUS", "Arena"]
@@ -19,7 +20,6 @@ CPUS = 4
 
 _T = TypeVar("_T")
 
-_PAUSE_KEY = 2
 _PATIENCE = 12
 
 _MACHINE = MachineConfig(
@@ -60,19 +60,19 @@ class Arena(Rig):
     def stores(self, sizes: Iterable[int]) -> list[Op]:
         """Store objects of these sizes (as far as the driver takes such), one after the other."""
         limit = self.spec.capabilities.max_object
-        return [Op(f"store {size}", lambda size=size: self.store(size)) for size in (min(one, limit) for one in sizes)]
+        return [Op(f"store {size}", partial(self.store, size)) for size in (min(one, limit) for one in sizes)]
 
     def drops(self, handles: Sequence[Handle]) -> list[Op]:
         """Drop objects; a driver that says busy is asked again when others have run."""
-        return [Op(f"drop #{self._number(one)}", lambda one=one: self._drop(one)) for one in handles]
+        return [Op(f"drop #{self._number(one)}", partial(self._drop, one)) for one in handles]
 
     def reads(self, handles: Sequence[Handle]) -> list[Op]:
         """Read objects back and compare."""
-        return [Op(f"load #{self._number(one)}", lambda one=one: self._read(one)) for one in handles]
+        return [Op(f"load #{self._number(one)}", partial(self._read, one)) for one in handles]
 
     def pins(self, handles: Sequence[Handle]) -> list[Op]:
         """Pin objects, let others run, and demand that their pages stayed where they were."""
-        return [Op(f"pin #{self._number(one)}", lambda one=one: self._pin(one)) for one in handles]
+        return [Op(f"pin #{self._number(one)}", partial(self._pin, one)) for one in handles]
 
     def unloads(self) -> list[Op]:
         """Unload the driver with what it holds."""
@@ -113,12 +113,16 @@ class Arena(Rig):
     def pause(self) -> None:
         """Let other CPUs run, as a CPU that waits a moment does."""
         if self.vm.sched is not None:
-            self.vm.sched.busy(_PAUSE_KEY)
+            self.vm.sched.busy(PAUSE_KEY)
 
     # Operations of the VM
 
     def moves(
-        self, mode: MigrateMode = MigrateMode.SYNC, *, pages: Sequence[Page] | None = None, migrate: bool = True
+        self,
+        mode: MigrateMode = MigrateMode.SYNC,
+        *,
+        pages: Sequence[Page] | None = None,
+        migrate: bool = True,
     ) -> list[Op]:
         """Isolate pages (the marked ones by default), migrate them to new ones, put back the rest."""
         listed: list[PageList] = []
@@ -132,7 +136,9 @@ class Arena(Rig):
 
         def move() -> None:
             if listed:
-                self.vm.migrate_pages(listed[0], lambda _page: self.vm.alloc_page(GFP.HIGHUSER_MOVABLE), mode=mode)
+                self.vm.migrate_pages(
+                    listed[0], lambda _page: self.vm.alloc_page(GFP.HIGHUSER_MOVABLE), mode=mode
+                )
 
         def put_back() -> None:
             if listed:

@@ -48,7 +48,9 @@ def replay(token: str, driver: DriverLike | None = None) -> Replay:
     target = resolve(parsed.driver if driver is None else driver)
     check = _race_check(parsed.check)
     with deadline(_LIMIT_S) as clock:
-        return _run(evolve(parsed, driver=target.address or "-"), Replaying(target.spec, parsed, clock=clock), check)
+        return _run(
+            evolve(parsed, driver=target.address or "-"), Replaying(target.spec, parsed, clock=clock), check
+        )
 
 
 def _run(token: Token, rig: Replaying, check: Check) -> Replay:

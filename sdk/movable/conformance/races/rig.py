@@ -53,10 +53,14 @@ class Races:
         self.figures: dict[str, int | float] = {}
         self.arena: Arena | None = None
 
-    def scenario(self, script: Script, dropped: Dropped = frozenset(), *, strict_async: bool = False) -> Scenario:
+    def scenario(
+        self, script: Script, dropped: Dropped = frozenset(), *, strict_async: bool = False
+    ) -> Scenario:
         """A new arena, filled, with the operations that are not dropped."""
         self.clock.check()
-        arena = Arena(self.spec, self.seed, owns=self.owns, clock=self.clock, debug=self.debug, settings=self.settings)
+        arena = Arena(
+            self.spec, self.seed, owns=self.owns, clock=self.clock, debug=self.debug, settings=self.settings
+        )
         self.arena = arena
         cpus = [
             [op for number, op in enumerate(ops) if (cpu, number) not in dropped]
@@ -84,7 +88,9 @@ class Races:
         if found.failure is not None:
             self._fail(make, found.failure)
         if not found.switches:
-            raise MovableError(f"{self.check} switched between CPUs in none of {found.runs} runs: nothing was concurrent")
+            raise MovableError(
+                f"{self.check} switched between CPUs in none of {found.runs} runs: nothing was concurrent"
+            )
 
     def _note(self, found: Exploration) -> None:
         self.figures |= {"schedules": found.runs, "steps": found.steps, "switches": found.switches}
@@ -114,7 +120,9 @@ class Races:
             self.details += [f"cpu {cpu}   {line}" for line in stack.splitlines()[-3:]]
         raise small.error or error
 
-    def _shrunk(self, make: Callable[[Dropped], Scenario], failure: Failure, cause: tuple[str, str | None]) -> Failure:
+    def _shrunk(
+        self, make: Callable[[Dropped], Scenario], failure: Failure, cause: tuple[str, str | None]
+    ) -> Failure:
         counts = tuple(len(ops) for ops in make(frozenset()).cpus)
         return shrink(
             make,

@@ -45,7 +45,9 @@ class Token:
         """
         parts = text.strip().split("/")
         if len(parts) != 6 or parts[0] != _VERSION:
-            raise ConfigError(f"token: {text!r} is none; one looks like {_VERSION}/DRIVER/RACE-DROP/0/-/17b42a")
+            raise ConfigError(
+                f"token: {text!r} is none; one looks like {_VERSION}/DRIVER/RACE-DROP/0/-/17b42a"
+            )
         _, driver, check, seed, dropped, schedule = parts
         seeded = _SEED.fullmatch(seed)
         if seeded is None:
