@@ -16,6 +16,7 @@ from movable import (
     PageType,
     SpinLock,
     VmEvent,
+    WaitQueue,
     hookimpl,
 )
 
@@ -48,6 +49,7 @@ class BalloonDevInfo:
         self.pages = vm.page_list(name)
         self.pages_lock = SpinLock(vm, f"{name} pages_lock")
         self.isolated_pages = 0
+        self.returned = WaitQueue(vm, f"{name} pages returned")
         self.mapping = AddressSpace(vm, self, name)
 
     def balloon_page_alloc(self) -> Page | None:
@@ -109,6 +111,10 @@ class BalloonDevInfo:
         if not page.isolated:
             self.pages.remove(page)
 
+    def wait_for_page(self) -> bool:
+        """Wait until a page is on the list that nobody has locked; False if nothing that runs makes it so."""
+        return self.returned.wait_event_timeout(lambda: any(not page.locked for page in self.pages))
+
     def close(self) -> None:
         """Give the mapping up; the balloon must be empty."""
         self.mapping.close()
@@ -137,6 +143,7 @@ class BalloonDevInfo:
         with self.pages_lock:
             self.pages.add(page)
             self.isolated_pages -= 1
+        self.returned.wake_up()
 
     def _lock_first_page(self) -> Page | None:
         for page in self.pages:

@@ -203,9 +203,9 @@ class VirtioBalloon:
         self.update_balloon_size()
 
     def close(self) -> None:
-        """Remove the device: empty the balloon and release everything registered.
+        """Remove the device: empty the balloon, waiting for isolated pages, and release everything registered.
 
-        BalloonBusy if the VM holds pages isolated: put them back, then close again.
+        BalloonBusy if the VM holds pages isolated and nobody else runs who would put them back.
         """
         if self.closed:
             return
@@ -234,7 +234,7 @@ class VirtioBalloon:
 
     def _empty(self) -> None:
         while self.num_pages:
-            if not self.leak_balloon(self.num_pages):
+            if not self.leak_balloon(self.num_pages) and not self.info.wait_for_page():
                 raise BalloonBusy(
                     f"{self.num_pages} pages cannot leave the balloon now, "
                     f"{self.info.isolated_pages} of them are isolated: put them back, then try again"

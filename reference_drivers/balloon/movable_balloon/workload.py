@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import NoReturn
 
-from movable import Handle, MigrateMode, MovableError, Page
+from movable import Handle, MovableError, Page
 from movable_balloon.virtio import VirtioBalloon
 
 __all__ = ["BalloonWorkload"]
@@ -13,20 +13,16 @@ __all__ = ["BalloonWorkload"]
 class BalloonWorkload:
     """Storing an object inflates the balloon by a page, dropping one deflates it by a page.
 
-    The balloon keeps no contents, so nothing can be read back. A handle is a token for one page of the
-    balloon and goes with it when it migrates. The balloon decides which page leaves (the one that came
-    last, of those that are not busy): if it is not the page of the dropped handle, then its handle takes
-    over the page that stays. Balloon pages are interchangeable, so that is no loss to anyone, and at all
-    times each handle has one page and each page one handle. A drop is refused as busy only if no page at
-    all can leave.
+    The balloon keeps no contents, so nothing can be read back, and its pages are interchangeable: it decides
+    which page leaves (the one that came last, of those that are not busy). A handle stands for one page of
+    the balloon, each for another one. It keeps its page while that is in the balloon, and takes over one that
+    no handle stands for when it has left. A drop is refused as busy only if no page at all can leave.
     """
 
     def __init__(self, balloon: VirtioBalloon) -> None:
         self.balloon = balloon
-        self._pages: dict[Handle, Page] = {}
+        self._pages: dict[Handle, Page | None] = {}
         self._serial = 0
-        self._migrate = balloon.info.device_migratepage
-        balloon.info.device_migratepage = self._follow
 
     def store(self, data: bytes) -> int | None:
         """Inflate by one page, whatever ``data`` is; its handle, or None if there is no memory."""
@@ -35,7 +31,7 @@ class BalloonWorkload:
             self.balloon.set_target(size)
             return None
         self._serial += 1
-        self._pages[self._serial] = next(iter(self.balloon.info.pages))
+        self._pages[self._serial] = None
         return self._serial
 
     def load(self, handle: Handle) -> NoReturn:
@@ -44,20 +40,18 @@ class BalloonWorkload:
 
     def drop(self, handle: Handle) -> bool:
         """Deflate by one page and give the handle up; False if no page can leave now."""
-        staying = self._pages[handle]
         size = self.balloon.num_pages
         if not self.balloon.set_target(size - 1):
             self.balloon.set_target(size)
             return False
-        mapping = self.balloon.mapping
-        leaver = next(token for token, page in self._pages.items() if page.mapping is not mapping)
-        self._pages[leaver] = staying
         del self._pages[handle]
         return True
 
     def pages(self, handle: Handle) -> Sequence[Page]:
-        """The one page of the handle."""
-        return (self._pages[handle],)
+        """The one page of the handle; none while it is on its way to another one."""
+        self._match()
+        page = self._pages[handle]
+        return () if page is None else (page,)
 
     def pin(self, handle: Handle) -> AbstractContextManager[None]:
         """Refuse: a balloon page can always move."""
@@ -66,11 +60,14 @@ class BalloonWorkload:
     def check(self) -> None:
         """Compare handles, driver and host with each other; AssertionError if they differ."""
         self.balloon.check()
+        self._match()
         assert set(self._pages.values()) == set(self.balloon.mapping.pages()), "a page without handle"
 
-    def _follow(self, newpage: Page, page: Page, mode: MigrateMode) -> int:
-        answer = self._migrate(newpage, page, mode)
-        if answer == 0:
-            handle = next(token for token, owned in self._pages.items() if owned is page)
-            self._pages[handle] = newpage
-        return answer
+    def _match(self) -> None:
+        """Give handles whose page has left the balloon one that no handle stands for."""
+        owned = self.balloon.mapping.pages()
+        taken = set(owned) & set(self._pages.values())
+        free = (page for page in owned if page not in taken)
+        for handle, page in self._pages.items():
+            if page not in taken:
+                self._pages[handle] = next(free, None)

@@ -40,12 +40,6 @@ static void end_callback(struct vm *vm, struct callback_state outer)
 	vm->callback_mode = outer.mode;
 }
 
-/* References, without those that scanners of other CPUs hold in passing. */
-static int references(const struct vm *vm, const struct page *page)
-{
-	return page->_refcount - sched_foreign_references(vm, page);
-}
-
 static struct snapshot take_snapshot(const struct vm *vm, const struct page *page)
 {
 	return (struct snapshot){
@@ -54,7 +48,7 @@ static struct snapshot take_snapshot(const struct vm *vm, const struct page *pag
 		.mapping = page->mapping,
 		.private = page->private,
 		.index = page->index,
-		.refcount = references(vm, page),
+		.refcount = page->_refcount,
 		.mapcount = page->_mapcount,
 	};
 }
@@ -64,12 +58,10 @@ static bool undisturbed(const struct vm *vm, const struct snapshot *before)
 	return sched_switches(vm) == before->switches;
 }
 
-/* Whether the count is not what it was, plus `change`; others may have added references of their own. */
+/* Whether the count is not what it was, plus `change`; unknown where others have taken or dropped references. */
 static bool references_differ(const struct vm *vm, const struct snapshot *before, const struct page *page, int change)
 {
-	int now = references(vm, page), expected = before->refcount + change;
-
-	return undisturbed(vm, before) ? now != expected : now < expected;
+	return undisturbed(vm, before) && page->_refcount != before->refcount + change;
 }
 
 /* The name of the first thing that differs, or NULL. */
@@ -116,9 +108,9 @@ static void check_isolated(struct vm *vm, const struct snapshot *before, const s
 
 	if (!page_is_movable(page))
 		violation(vm, VM_RULE_ISOLATE_LOST_MOVABLE, page, where, "PageMovable", "not movable any more");
-	if (references(vm, page) < before->refcount)
+	if (page->_refcount < before->refcount && undisturbed(vm, before))
 		violation(vm, VM_RULE_ISOLATE_REF_CHANGED, page, where, "at least the references it had",
-			  "%d before, %d after", before->refcount, references(vm, page));
+			  "%d before, %d after", before->refcount, page->_refcount);
 	if (page->list_id)
 		violation(vm, VM_RULE_ISOLATE_LEFT_ON_LIST, page, where, "page.lru linked into no list",
 			  "still on page list %u", page->list_id);
@@ -169,15 +161,15 @@ static void check_migrated(struct vm *vm, const struct snapshot *old_before, con
 			  "not marked movable");
 	else if (newpage->mapping != old_before->mapping)
 		violation(vm, VM_RULE_MIGRATE_NEW_MAPPING, newpage, where, "the old page's mapping", "another one");
-	if (references(vm, newpage) <= new_before->refcount)
+	if (newpage->_refcount <= new_before->refcount && undisturbed(vm, new_before))
 		violation(vm, VM_RULE_MIGRATE_NEW_REF, newpage, where, "get_page(newpage): refcount above 1", "%d",
-			  references(vm, newpage));
+			  newpage->_refcount);
 	if (page_is_movable(page))
 		violation(vm, VM_RULE_MIGRATE_OLD_MOVABLE, page, where, "__ClearPageMovable(oldpage)",
 			  "still movable");
 	if (references_differ(vm, old_before, page, -1))
 		violation(vm, VM_RULE_MIGRATE_OLD_REF, page, where, "put_page(oldpage): one reference less",
-			  "%d before, %d after", old_before->refcount, references(vm, page));
+			  "%d before, %d after", old_before->refcount, page->_refcount);
 }
 
 static void check_not_migrated(struct vm *vm, int rc, const struct snapshot *old_before,
@@ -232,7 +224,7 @@ int call_migratepage(struct vm *vm, struct page *newpage, struct page *page, enu
 void call_putback_page(struct vm *vm, struct page *page)
 {
 	struct address_space *mapping = movable_mapping(page);
-	int refcount = references(vm, page);
+	struct snapshot before = take_snapshot(vm, page);
 	unsigned int recorded = vm->nr_violations;
 	struct callback_state outer = begin_callback(vm, CALLBACK_PUTBACK, page, mapping);
 
@@ -245,9 +237,9 @@ void call_putback_page(struct vm *vm, struct page *page)
 			violation(vm, VM_RULE_PUTBACK_UNLOCKED, page, where, "page locked", "%s", lock_text(page));
 		else if (!PageIsolated(page))
 			violation(vm, VM_RULE_PUTBACK_ISOLATED_WRITTEN, page, where, "PG_isolated set", "clear");
-		if (references(vm, page) < refcount)
+		if (page->_refcount < before.refcount && undisturbed(vm, &before))
 			violation(vm, VM_RULE_PUTBACK_REF_CHANGED, page, where, "the references it had",
-				  "%d before, %d after", refcount, references(vm, page));
+				  "%d before, %d after", before.refcount, page->_refcount);
 		if (!page_is_movable(page))
 			violation(vm, VM_RULE_PUTBACK_LOST_MOVABLE, page, where, "PageMovable", "not movable");
 	}

@@ -28,16 +28,12 @@ static bool isolate_held_page(struct vm *vm, struct page *page, isolate_mode_t m
 
 bool isolate_movable_page(struct vm *vm, struct page *page, isolate_mode_t mode)
 {
-	bool isolated;
-
 	if (unlikely(!get_page_unless_zero(vm, page)))
 		return false;
-	sched_set_speculative(vm, page);
-	isolated = isolate_held_page(vm, page, mode);
-	if (!isolated)
-		put_page(vm, page);
-	sched_set_speculative(vm, NULL);
-	return isolated;
+	if (isolate_held_page(vm, page, mode))
+		return true;
+	put_page(vm, page);
+	return false;
 }
 
 void putback_movable_page(struct vm *vm, struct page *page)

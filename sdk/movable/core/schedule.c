@@ -332,14 +332,3 @@ int sched_next(struct vm *vm, int ended)
 	record(s, &(struct sched_step){(uint8_t)ended, EV_END, (uint8_t)next, (uint8_t)fallback, runnable, 0});
 	return next;
 }
-
-int sched_foreign_references(const struct vm *vm, const struct page *page)
-{
-	int nr = 0;
-
-	if (!vm->sched)
-		return 0;
-	for (unsigned int i = 0; i < vm->sched->nr_cpus; i++)
-		nr += (int)i != vm->cpu && vm->sched->cpus[i].speculative == page;
-	return nr;
-}

@@ -78,7 +78,6 @@ struct sched_cpu {
 	uint64_t wait_id;
 	unsigned int nr_held, atomic;
 	struct held_lock held[MAX_HELD];
-	const struct page *speculative; /* a page that the scanner has a passing reference on */
 	uint64_t priority;
 };
 
@@ -126,9 +125,6 @@ void sched_lock_taken(struct vm *vm, unsigned int class, uint64_t id, unsigned i
 void sched_lock_released(struct vm *vm, uint64_t id, unsigned int class);
 void sched_might_sleep(struct vm *vm, const char *where);
 
-/* Passing references that other CPUs' scanners have on the page now. */
-int sched_foreign_references(const struct vm *vm, const struct page *page);
-
 /* Whoever runs after CPU `ended` has finished: a CPU, -1 when all is done, -2 when nobody can go on. */
 int sched_next(struct vm *vm, int ended);
 
@@ -156,13 +152,6 @@ static inline void might_sleep(struct vm *vm, const char *where)
 {
 	if (unlikely(vm->sched != NULL))
 		sched_might_sleep(vm, where);
-}
-
-/* The running CPU's scanner holds a passing reference on the page, or (NULL) none any more. */
-static inline void sched_set_speculative(struct vm *vm, const struct page *page)
-{
-	if (unlikely(vm->sched != NULL))
-		vm->sched->cpus[vm->cpu].speculative = page;
 }
 
 static inline uint32_t sched_switches(const struct vm *vm)
