@@ -257,7 +257,7 @@ class Subject:
 
     def settle(self) -> None:
         """Let an idle moment pass: queued work runs, and the per-CPU vectors let go of their pages."""
-        self.ask("queued work", self.vm.run_work)
+        self.ask("queued work", self.vm.run_work, clause="LIVE-5")
         self.vm.lru_add_drain_all()
 
     def fail(

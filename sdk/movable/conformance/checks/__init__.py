@@ -13,8 +13,12 @@ MODULES = (
     "refusals",
     "lifecycle",
     "release",
+    "drops",
+    "room",
     "contents",
     "accounting",
+    "zones",
+    "shortage",
     "capabilities",
     "spanning",
 )
