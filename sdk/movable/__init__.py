@@ -2,7 +2,7 @@
 
 from movable.benchmark import BenchReport, BenchRow, bench, copy_seconds
 from movable.config import MachineConfig, NodeConfig, PfnRange, Watermarks, ZoneConfig, load, preset
-from movable.conformance import CheckResult, Report, check, check_all
+from movable.conformance import CheckResult, DriverConformance, Report, check, check_all
 from movable.drivers import (
     AddressSpace,
     Capabilities,
@@ -89,6 +89,7 @@ __all__ = [
     "ContractViolation",
     "DeadVM",
     "Driver",
+    "DriverConformance",
     "DriverError",
     "DriverSpec",
     "Expectation",

@@ -1,9 +1,11 @@
 """``movable check``: exit status, text, files."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -18,9 +20,10 @@ def test_a_driver_that_passes_ends_with_0(capsys: pytest.CaptureFixture[str]) ->
     """The report ends with the denominator and the verdict, and the status is 0."""
     assert main(["check", CELLS]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("Cells: contract aops-4.8/1.0, ")
-    assert lines[-2].startswith("L1 contract: ")
-    assert "run passed" in lines[-2]
+    assert lines[0].startswith("Cells: contract aops-4.8/1.1, ")
+    levels = [line for line in lines if re.match("L[1-4] [a-z]+: pass, ", line)]
+    assert levels[0].startswith("L1 contract: pass, ")
+    assert lines[-1 - len(levels) : -1] == levels
     assert lines[-1] == "verdict: pass"
 
 
@@ -40,7 +43,7 @@ def test_a_driver_that_fails_ends_with_1(capsys: pytest.CaptureFixture[str]) -> 
 def test_the_repeat_command_repeats(capsys: pytest.CaptureFixture[str]) -> None:
     """What the report offers to type runs that check alone, and fails alike."""
     assert main(["check", WRONG, "-k", "MIG-CLEARED"]) == 1
-    assert "L1 contract: 0/1 run passed, 1 failed" in capsys.readouterr().out
+    assert "L1 contract: fail, 0/1 run passed, 1 failed" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -53,6 +56,13 @@ def test_the_repeat_command_repeats(capsys: pytest.CaptureFixture[str]) -> None:
         (["check", CELLS, "-k", "NOTHING"], "no check matches"),
         (["check", CELLS, "--json", "no/such/folder/report.json"], "cannot write no/such/folder/report.json"),
         (["check", CELLS, "--json", "/"], "cannot write /"),
+        (["check", CELLS, "--html", "no/such/folder/r.html"], "--html: cannot write no/such/folder/r.html"),
+        (["check", CELLS, "--level", "L7"], "L7 is no level; there are L1 (contract), L2 (faults)"),
+        (["check", CELLS, "--budget", "60"], "budget: '60' is no duration; write quick, 30s"),
+        (["check", CELLS, "--quick", "--budget", "60s"], "--quick or --budget, not both"),
+        (["check", CELLS, "--contract", "aops-9"], "there are aops-4.8/1.0, aops-4.8/1.1"),
+        (["check", CELLS, "--jobs", "0"], "jobs: must be 1 or more"),
+        (["check", CELLS, "--compare", "no/report.json"], "cannot read no/report.json"),
     ],
 )
 def test_wrong_usage_ends_with_2(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -95,8 +105,9 @@ def test_quiet_prints_the_verdict_alone(capsys: pytest.CaptureFixture[str]) -> N
     """--quiet leaves the denominator and the verdict of each driver."""
     main(["check", CELLS, "-q", "-k", "LOAD"])
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split(":")[0] for line in lines] == ["Cells", "Cells"]
-    assert lines[1] == "Cells: verdict: pass"
+    assert {line.split(":")[0] for line in lines} == {"Cells"}
+    assert lines[0].startswith("Cells: L1 contract: pass, 1/1 run passed")
+    assert lines[-1] == "Cells: verdict: pass"
 
 
 def test_verbose_prints_every_check_that_ran(capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,6 +128,71 @@ def test_advice_and_reasons_are_printed(capsys: pytest.CaptureFixture[str]) -> N
     out = capsys.readouterr().out
     assert "advice (LIVE-3, LIVE-EVERY): 4 of 8 pages" in out
     assert "nothing to judge: no page that was left after drops could be isolated: ISO-NOT-REUSED" in out
+
+
+def _file(folder: Path, option: str, name: str) -> str:
+    path = folder / name
+    assert main(["check", CELLS, "-q", "-k", "LOAD,STORE", option, str(path)]) == 0
+    return path.read_text()
+
+
+def test_every_format_is_written(tmp_path: Path) -> None:
+    """Five options write the same report in five formats; a badge whose name ends in .svg is a picture."""
+    assert json.loads(_file(tmp_path, "--json", "r.json"))["levels"]["L1"]["passed"] == 2
+    assert ET.fromstring(_file(tmp_path, "--junit", "r.xml")).attrib["failures"] == "0"
+    assert "<!doctype html>" in _file(tmp_path, "--html", "r.html")
+    assert "| Cells | **pass** | 2/2 |" in _file(tmp_path, "--markdown", "r.md")
+    assert json.loads(_file(tmp_path, "--badge", "badge.json"))["message"] == "L1 2/2"
+    assert ET.fromstring(_file(tmp_path, "--badge", "badge.svg")).tag.endswith("svg")
+
+
+def test_levels_are_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+    """--level leaves the others as not run, with that reason."""
+    assert main(["check", CELLS, "--level", "L4", "-v"]) == 0
+    out = capsys.readouterr().out
+    assert "L1 contract: not run, " in out
+    assert "L4 placement: pass, " in out
+
+
+def test_an_earlier_contract_is_judged(capsys: pytest.CaptureFixture[str]) -> None:
+    """--contract names the version; what came later is reported as preview."""
+    assert main(["check", CELLS, "--contract", "aops-4.8/1.0", "--level", "L1"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("Cells: contract aops-4.8/1.0, ")
+    assert re.search(r"L1 contract: pass, \d+/\d+ run passed, .*\d+ in preview", out)
+
+
+def test_what_is_not_the_default_is_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    """The command that repeats a failure names seed and budget, and runs."""
+    assert main(["check", WRONG, "-k", "MIG-CLEARED", "--seed", "5", "--quick"]) == 1
+    repeat = f"movable check {WRONG} -k MIG-CLEARED --seed 5 --budget quick"
+    assert f"repeat  {repeat}\n" in capsys.readouterr().out
+    assert main(repeat.split()[1:]) == 1
+
+
+def test_jobs_print_the_same_report(tmp_path: Path) -> None:
+    """Two processes give the same results as one, in the same order."""
+    one, two = tmp_path / "one.json", tmp_path / "two.json"
+    assert main(["check", WRONG, "-q", "--json", str(one)]) == 1
+    assert main(["check", WRONG, "-q", "--json", str(two), "--jobs", "2"]) == 1
+    ended = [
+        [result | {"seconds": 0} for result in json.loads(path.read_text())["checks"]] for path in (one, two)
+    ]
+    assert ended[0] == ended[1]
+
+
+def test_a_regression_is_told_and_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--compare lists what got worse; without a change it says so and the status is the verdict's."""
+    old = tmp_path / "old.json"
+    assert main(["check", CELLS, "-q", "-k", "MIG-CLEARED", "--json", str(old)]) == 0
+    capsys.readouterr()
+    assert main(["check", CELLS, "-q", "-k", "MIG-CLEARED", "--compare", str(old)]) == 0
+    assert "compared: 0 better, 0 worse, 0 new, 0 gone, 1 as before" in capsys.readouterr().out
+    data = json.loads(old.read_text())
+    data["driver"] = "MigrateForgetsToClear"
+    old.write_text(json.dumps(data))
+    assert main(["check", WRONG, "-q", "-k", "MIG-CLEARED", "--compare", str(old)]) == 1
+    assert "worse   MigrateForgetsToClear MIG-CLEARED: pass -> fail" in capsys.readouterr().out
 
 
 def test_a_piped_report_has_no_control_codes(tmp_path: Path) -> None:

@@ -2,10 +2,14 @@
 
 import re
 
-from movable import RULES
-from movable.conformance import CONTRACT, all_checks, contract_markdown
-from movable.conformance.contract import FAMILIES
+import pytest
+from mutants.cells import Cells
+
+from movable import RULES, ConfigError, check
+from movable.conformance import CONTRACT, CONTRACTS, all_checks, contract_markdown, find_contract
+from movable.conformance.contract import FAMILIES, Contract
 from movable.conformance.hints import hint_for
+from movable.conformance.history import FROZEN
 from movable.conformance.registry import checks_of
 
 
@@ -63,3 +67,37 @@ def test_the_table_holds_every_clause_and_check() -> None:
     assert all(f"| {clause.id} | " in page for clause in CONTRACT)
     assert all(f"`{one.id}`" in page for one in all_checks())
     assert "none: " in page
+
+
+def test_a_contract_is_found_by_name_and_version() -> None:
+    """The bare name is the newest version; each version has its own label."""
+    assert find_contract() is find_contract("aops-4.8") is CONTRACT
+    assert find_contract("aops-4.8/1.0").version == "1.0"
+    assert list(CONTRACTS)[-1] == CONTRACT.label
+    with pytest.raises(ConfigError, match=r"'aops-5' is not known; there are aops-4.8/1.0, aops-4.8/1.1"):
+        find_contract("aops-5")
+
+
+def test_no_id_of_an_earlier_version_is_gone() -> None:
+    """What a version lists is still there: ids are never reused, checks never dropped."""
+    checks, clauses = {one.id for one in all_checks()}, {clause.id for clause in CONTRACT}
+    for version, ids in FROZEN.items():
+        assert ids.checks <= checks, version
+        assert ids.clauses <= clauses, version
+
+
+@pytest.mark.parametrize("contract", CONTRACTS.values(), ids=list(CONTRACTS))
+def test_what_counts_rests_on_what_counts(contract: Contract) -> None:
+    """In no version does a check that counts require one that is only reported: it could be blocked unseen."""
+    counted = {one.id for one in all_checks() if one.counts_in(contract)}
+    assert counted
+    for one in all_checks():
+        assert one.id not in counted or set(one.requires) <= counted, one.id
+
+
+def test_an_earlier_version_counts_its_own_checks() -> None:
+    """Judged by version 1.0 later checks are reported as previews, and the denominator is that of 1.0."""
+    report = check(Cells, contract="aops-4.8/1.0", levels="L1")
+    assert report.contract == "aops-4.8/1.0"
+    counted = {result.id for result in report.checks if not result.preview}
+    assert counted == FROZEN["1.0"].checks

@@ -19,7 +19,7 @@ def test_durations(text: str, seconds: float) -> None:
 @pytest.mark.parametrize("text", ["", "60", "0s", "s", "10 m", "-5s", "1d"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
     """A number without a unit, or zero, is an error that shows how to write it."""
-    with pytest.raises(ConfigError, match="write 30s, 10m or 1h30m"):
+    with pytest.raises(ConfigError, match="write quick, 30s, 10m or 1h30m"):
         parse_seconds(text)
 
 
@@ -36,7 +36,21 @@ def test_with_seconds_a_search_has_one_round_at_least_and_no_count() -> None:
     assert list(islice(Budget(seconds=3600).rounds(2), 5)) == [0, 1, 2, 3, 4]
 
 
-def test_checks_share_the_seconds() -> None:
-    """Each of several checks gets an even share; counts are not shared."""
-    assert Settings(budget=Budget(seconds=60)).shared(4).budget.seconds == 15
-    assert Settings(budget=Budget(0.5)).shared(4) == Settings(budget=Budget(0.5))
+def test_a_budget_is_asked_for_by_a_word_or_a_duration() -> None:
+    """Nothing, quick and a duration are budgets, and a budget tells how it was asked for."""
+    asked = (None, "quick", "90s")
+    assert [Budget.of(one) for one in asked] == [Budget(), Budget(0.1), Budget(seconds=90)]
+    assert [str(Budget.of(one)) for one in asked] == ["default", "quick", "90s"]
+    assert Budget.of(Budget(0.5)) == Budget(0.5)
+
+
+def test_the_deadline_moves_with_the_seconds_of_a_search() -> None:
+    """A check that may search for a minute is not stopped by the deadline of one that does not search."""
+    settings = Settings(limit=20).with_seconds(60)
+    assert (settings.limit, settings.budget.seconds) == (80, 60)
+
+
+def test_settings_know_what_a_repetition_needs() -> None:
+    """Only what differs from a plain run is said again."""
+    assert Settings().options == {}
+    assert Settings(seed=3, budget=Budget.of("quick")).options == {"seed": 3, "budget": "quick"}

@@ -4,10 +4,10 @@ from collections import Counter
 from errno import EAGAIN, EBUSY
 from typing import Any
 
-from movable import VM, AddressSpace, IsolateMode, MigrateMode, Page, hookimpl
+from movable import VM, AddressSpace, MigrateMode, Page, hookimpl
 from movable.conformance.power import wrong
 from mutants.cells import Cells
-from mutants.halves import Halves, Record
+from mutants.halves import Halves
 
 
 @wrong("LIVE-SYNC", "LIVE-2")
@@ -24,25 +24,6 @@ class AlwaysBusy(Cells):
 
     def _migrate(self, mapping: AddressSpace, newpage: Page, oldpage: Page, mode: MigrateMode) -> Any:
         return -EBUSY
-
-
-@wrong("LIVE-SYNC", "LIVE-2")
-class TriesTheOldLock(Cells):
-    """It tries the lock of the old page, which the VM holds already."""
-
-    def _migrate(self, mapping: AddressSpace, newpage: Page, oldpage: Page, mode: MigrateMode) -> Any:
-        if not oldpage.trylock():
-            return -EAGAIN
-        return super()._migrate(mapping, newpage, oldpage, mode)
-
-
-@wrong("LIVE-SYNC", "LIVE-2")
-class PinsItself(Cells):
-    """It pins the object for the move, and then finds it pinned."""
-
-    def _migrate(self, mapping: AddressSpace, newpage: Page, oldpage: Page, mode: MigrateMode) -> Any:
-        with self.pin(oldpage.private):
-            return super()._migrate(mapping, newpage, oldpage, mode)
 
 
 @wrong("LIVE-EVERY", "LIVE-3", advisory=True)
@@ -179,50 +160,3 @@ class NeverTakesBack(Halves):
     @hookimpl
     def putback_page(self, page: Page) -> Any:
         """Forget to note it."""
-
-
-@wrong("FREE-ISO-MIGRATE", "LIVE-1")
-class NeverDrains(Halves):
-    """It counts isolated pages, forgets to when one was emptied meanwhile, and waits for zero at unload."""
-
-    def __init__(self, vm: VM) -> None:
-        super().__init__(vm)
-        self.away = 0
-
-    @hookimpl
-    def isolate_page(self, page: Page, mode: IsolateMode) -> Any:
-        """Count up."""
-        granted = super().isolate_page(page, mode)
-        self.away += granted
-        return granted
-
-    @hookimpl
-    def migratepage(self, mapping: AddressSpace, newpage: Page, oldpage: Page, mode: MigrateMode) -> Any:
-        """Move an empty page without further ado."""
-        if self.records[oldpage.pfn].slots == [None, None]:
-            mapping.replace_page(newpage, oldpage)
-            record = self.records[newpage.pfn] = self.records.pop(oldpage.pfn)
-            record.page, record.isolated = newpage, False
-            self._relist(record)
-            return 0
-        return super().migratepage(mapping, newpage, oldpage, mode)
-
-    def _settle(self, record: Record) -> None:
-        self.away -= 1
-        super()._settle(record)
-
-    def close(self) -> None:
-        """Wait until no page is away."""
-        while self.away:
-            pass
-        super().close()
-
-
-@wrong("FREE-EMPTIED", "FREE-6")
-class KeepsEmptiedPages(Halves):
-    """It forgets to free a page that was emptied while isolated, and to use it again."""
-
-    def _settle(self, record: Record) -> None:
-        record.isolated = False
-        if record.slots != [None, None]:
-            self._relist(record)

@@ -37,15 +37,6 @@ class ClaimsPinWithoutPin:
             setattr(self, name, getattr(self.inner, name))
 
 
-@wrong("STORE", "MARK-2", "page-not-locked")
-class MarksUnlocked(Cells):
-    """It marks pages without their lock."""
-
-    def _mark(self, page: Page, handle: int) -> None:
-        page.private = handle
-        page.set_movable(self.mapping)
-
-
 @wrong("STORE", "MARK-2")
 class NeverMarks(Cells):
     """It keeps objects in pages that it never marks."""

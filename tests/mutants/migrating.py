@@ -57,20 +57,6 @@ class MigrateRaises(Cells):
         return self.cells[-1]
 
 
-@wrong("MIG-ANSWER", "CALL-2", "hook-raised")
-class NotRestartable(Cells):
-    """Its migratepage starts a write-out, answers -EAGAIN, and cannot be asked again meanwhile."""
-
-    def __init__(self, vm: VM) -> None:
-        super().__init__(vm)
-        self.writing: set[int] = set()
-
-    def _migrate(self, mapping: AddressSpace, newpage: Page, oldpage: Page, mode: MigrateMode) -> Any:
-        assert oldpage.pfn not in self.writing, "the page is being written out"
-        self.writing.add(oldpage.pfn)
-        return -EAGAIN
-
-
 @wrong("MIG-ANSWER", "LIVE-1")
 class MigrateLoops(Cells):
     """Its migratepage waits for ever."""
@@ -136,14 +122,6 @@ class MigrateMarksForAnother(Cells):
         super()._take(newpage, self.other)
 
 
-@wrong("MIG-NEW-REF", "MIG-3", "migrate-new-ref")
-class MigrateForgetsToGet(Cells):
-    """It takes no reference on the new page."""
-
-    def _take(self, newpage: Page, mapping: AddressSpace) -> None:
-        newpage.set_movable(mapping)
-
-
 @wrong("MIG-NEW-REF", "MIG-3")
 class MigrateGetsTwice(Cells):
     """It takes two references on the new page."""
@@ -151,15 +129,6 @@ class MigrateGetsTwice(Cells):
     def _take(self, newpage: Page, mapping: AddressSpace) -> None:
         newpage.get()
         super()._take(newpage, mapping)
-
-
-@wrong("MIG-OLD-REF", "MIG-4", "migrate-old-ref")
-class MigrateForgetsToPut(Cells):
-    """It keeps its reference on the old page."""
-
-    def _give_up(self, oldpage: Page) -> None:
-        oldpage.clear_movable()
-        oldpage.private = 0
 
 
 @wrong("MIG-OLD-REF", "MIG-4")
@@ -328,15 +297,6 @@ class DropsThenLooks(Cells):
             return -EAGAIN
         oldpage.get()
         return super()._migrate(mapping, newpage, oldpage, mode)
-
-
-@wrong("LIVE-SYNC", "ISO-7", "lru-while-isolated")
-class MigrateUnlinksOld(Cells):
-    """Its migratepage takes the old page off a list, while its link is the VM's."""
-
-    def _give_up(self, oldpage: Page) -> None:
-        self.idle.remove(oldpage)
-        super()._give_up(oldpage)
 
 
 @wrong("MIG-UNTOUCHED", "CALL-4")

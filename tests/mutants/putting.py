@@ -105,15 +105,6 @@ class LosesPutback(Cells):
         return
 
 
-@wrong("PUT-REST", "PUT-4", "list-corrupt")
-class PutbackUnlinks(Cells):
-    """Its putback_page first takes the page off a list that it is not on."""
-
-    def _put_back(self, page: Page) -> Any:
-        self.idle.remove(page)
-        self.idle.add(page)
-
-
 @wrong("PUT-AGAIN", "PUT-4")
 class StaysIsolatedInItsBooks(Cells):
     """It remembers which pages are isolated and forgets to strike them off when they come back."""

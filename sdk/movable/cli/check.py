@@ -1,4 +1,4 @@
-"""``movable check``: judge drivers, print the report, write it as JSON."""
+"""``movable check``: judge drivers, print the report, write it in any format, compare it with an older one."""
 
 import sys
 from pathlib import Path
@@ -8,10 +8,19 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.text import Text
 
-from movable.cli.files import demand_writable
+from movable.cli.outputs import NO_OUTPUTS, Outputs
 from movable.cli.progress import Watch
-from movable.cli.text import print_report, print_totals
-from movable.conformance import Report, check, write_reports
+from movable.cli.text import print_comparison, print_report, print_totals
+from movable.conformance import (
+    Outcome,
+    Report,
+    check,
+    compare,
+    make_runner,
+    read_reports,
+    resolve,
+    update_expectations,
+)
 from movable.drivers import broken_providers, installed_drivers
 from movable.errors import ConfigError
 
@@ -27,11 +36,19 @@ def check_command(
     *names: str,
     all_: Annotated[bool, Parameter(name="--all", negative="")] = False,
     select: Annotated[str | None, Parameter(name=["--select", "-k"])] = None,
-    json: Annotated[Path | None, Parameter(name="--json")] = None,
+    level: str | None = None,
+    budget: str | None = None,
+    quick: Annotated[bool, Parameter(negative="")] = False,
+    seed: int = 0,
+    jobs: int = 1,
+    contract: str | None = None,
+    outputs: Outputs = NO_OUTPUTS,
+    older: Annotated[Path | None, Parameter(name="--compare")] = None,
+    update: Annotated[bool, Parameter(name="--update-expectations", negative="")] = False,
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
     verbose: Annotated[bool, Parameter(name=["--verbose", "-v"], negative="")] = False,
 ) -> int:
-    """Judge drivers by the contract. Exit status: 0 all passed, 1 one failed, 2 wrong usage.
+    """Judge drivers by the contract. Exit status: 0 all passed, 1 one failed or regressed, 2 wrong usage.
 
     Parameters
     ----------
@@ -41,16 +58,37 @@ def check_command(
         Judge every installed driver; a provider that cannot be loaded makes the status 1.
     select:
         Run only checks with these ids: ids, globs (MIG-*) or parts of ids, with commas between.
-    json:
-        Write the report to this file: schema movable.report/1, for several drivers movable.reports/1.
+    level:
+        Run only these levels: L1 (contract), L2 (faults), L3 (races), L4 (placement), with commas between.
+    budget:
+        How long the checks above L1 may search, together, for one driver: 60s, 10m, 1h30m. Without it they make
+        the same number of steps on every machine.
+    quick:
+        A tenth of the usual number of steps.
+    seed:
+        Chooses what is stored and which schedules run; the same seed gives the same run.
+    jobs:
+        Processes that share the work; the results are the same.
+    contract:
+        Judge by this contract: aops-4.8 (its newest version) or a version of it, aops-4.8/1.0.
+    outputs:
+        Files to write the report to.
+    older:
+        Compare with an older JSON report, and print what got better or worse, is new or gone.
+    update:
+        Write the failures of this run to expectations.toml in the driver's package, as known ones.
     quiet:
         Print the verdict of each driver and nothing else.
     verbose:
         Print one line for every check.
     """
     targets = _targets(names, all_)
-    if json is not None:
-        demand_writable(json)
+    if quick and budget is not None:
+        raise ConfigError("check: say --quick or --budget, not both")
+    outputs.demand()
+    old = read_reports(older) if older is not None else None
+    for name in targets:
+        make_runner(name, select=select, levels=level, contract=contract, jobs=jobs)
     console = Console(soft_wrap=True)
     broken = broken_providers() if all_ else {}
     for provider, reason in broken.items():
@@ -58,13 +96,43 @@ def check_command(
     reports: list[Report] = []
     for name in targets:
         with Watch(console, name, silent=quiet) as watch:
-            reports.append(check(name, select=select, on_result=watch.result))
-        print_report(console, reports[-1], quiet=quiet, verbose=verbose)
+            report = check(
+                name,
+                select=select,
+                levels=level,
+                budget="quick" if quick else budget,
+                contract=contract,
+                jobs=jobs,
+                on_result=watch.result,
+                seed=seed,
+            )
+        reports.append(report)
+        print_report(console, report, quiet=quiet, verbose=verbose)
     if len(reports) > 1:
         print_totals(console, reports)
-    if json is not None:
-        write_reports(json, reports)
-    return 0 if all(report.passed for report in reports) and not broken else 1
+    outputs.write(reports)
+    regressed = old is not None and _compare(console, old, reports)
+    if update:
+        mended = [_update(console, name, report) for name, report in zip(targets, reports, strict=True)]
+        return 0 if all(mended) else 1
+    return 0 if all(report.passed for report in reports) and not broken and not regressed else 1
+
+
+def _compare(console: Console, old: tuple[Report, ...], new: list[Report]) -> bool:
+    """Print what changed; True if something regressed."""
+    found = compare(old, new)
+    print_comparison(console, found)
+    return found.regressed
+
+
+def _update(console: Console, name: str, report: Report) -> bool:
+    """Write a driver's expectations, and say what changed; True if a run with them would pass."""
+    path, told = update_expectations(resolve(name), report)
+    console.print(Text(f"\n{path}: {len(told)} changed" if told else f"\n{path}: nothing to change"))
+    for line in told:
+        console.print(Text(f"  {line}"))
+    changed = {line.split()[1].rstrip(":") for line in told}
+    return all(one.id in changed for one in report.of_outcome(Outcome.FAIL, Outcome.XPASS) if not one.preview)
 
 
 def _targets(names: tuple[str, ...], every: bool) -> list[str]:

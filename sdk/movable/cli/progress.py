@@ -21,13 +21,14 @@ class Watch:
             TimeElapsedColumn(),
             console=console,
             transient=True,
+            auto_refresh=False,  # no thread: the processes of --jobs are forked from this one
             disable=silent or not console.is_terminal,
         )
         self._task = self._progress.add_task(name, total=len(all_checks()))
 
     def result(self, result: CheckResult) -> None:
         """One check is over."""
-        self._progress.update(self._task, advance=1)
+        self._progress.update(self._task, advance=1, refresh=True)
 
     def __enter__(self) -> "Watch":
         self._progress.__enter__()

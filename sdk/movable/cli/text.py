@@ -8,6 +8,7 @@ from rich.text import Text
 from movable.conformance import (
     CONTRACT,
     CheckResult,
+    Comparison,
     Outcome,
     Report,
     check_family,
@@ -15,7 +16,7 @@ from movable.conformance import (
     family_title,
 )
 
-__all__ = ["print_report", "print_totals"]
+__all__ = ["print_comparison", "print_report", "print_totals"]
 
 _STYLE = {
     Outcome.PASS: "green",
@@ -26,6 +27,8 @@ _STYLE = {
     Outcome.BLOCKED: "magenta",
     Outcome.NOT_RUN: "dim",
 }
+
+_CHANGE = {"worse": "bold red", "better": "green", "new": "bold red", "gone": "yellow"}
 
 _MANY = 8
 
@@ -54,6 +57,22 @@ def print_totals(console: Console, reports: Sequence[Report]) -> None:
     passed = sum(report.passed for report in reports)
     console.print()
     _line(console, f"{passed}/{len(reports)} drivers passed")
+
+
+def print_comparison(console: Console, found: Comparison) -> None:
+    """Print what changed since an older run, one line each; of what is new only the failures."""
+    console.print()
+    _line(console, f"compared: {found.summary()}", "bold red" if found.regressed else "bold")
+    failing = [change for change in found.new if change.new in (Outcome.FAIL, Outcome.XPASS)]
+    rows = {"worse": found.worse, "better": found.better, "new": failing}
+    for kind, changes in rows.items():
+        for change in changes:
+            _line(console, f"  {kind:<7} {change}", _CHANGE[kind])
+    gone: dict[str, list[str]] = {}
+    for change in found.gone:
+        gone.setdefault(change.driver, []).append(change.check)
+    for driver, ids in gone.items():
+        _line(console, f"  {'gone':<7} {driver}: {_some(ids)}", _CHANGE["gone"])
 
 
 def _line(console: Console, text: str, style: str = "") -> None:
@@ -97,7 +116,9 @@ def _print_failures(console: Console, report: Report) -> None:
     for result in report.of_outcome(Outcome.XFAIL):
         _line(console, f"\nXFAIL {result.id}: {result.message.splitlines()[0]}", "yellow")
     for result in report.of_outcome(Outcome.FAIL, Outcome.XPASS):
-        _line(console, f"\n{result.outcome.upper()} {result.id}: {check_title(result.id)}", "bold red")
+        head = f"{result.outcome.upper()} {result.id}: {check_title(result.id)}"
+        preview = " (preview, not counted)" if result.preview else ""
+        _line(console, f"\n{head}{preview}", "yellow" if result.preview else "bold red")
         for line in result.message.splitlines():
             _line(console, f"  {line}")
     _print_grouped(console, report.of_outcome(Outcome.BLOCKED), "magenta")
@@ -111,5 +132,10 @@ def _print_grouped(console: Console, results: Iterable[CheckResult], style: str)
     if groups:
         console.print()
     for reason, ids in groups.items():
-        shown = ids if len(ids) <= _MANY else [*ids[:_MANY], f"and {len(ids) - _MANY} more (-v lists them)"]
-        _line(console, f"{reason}: {', '.join(shown)}", style)
+        _line(console, f"{reason}: {_some(ids, ' (-v lists them)')}", style)
+
+
+def _some(ids: Sequence[str], more: str = "") -> str:
+    """Ids with commas between; of many the first ones."""
+    shown = ids if len(ids) <= _MANY else [*ids[:_MANY], f"and {len(ids) - _MANY} more{more}"]
+    return ", ".join(shown)

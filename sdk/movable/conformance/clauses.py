@@ -220,7 +220,6 @@ _MIG = (
         "MIG-16",
         "Locks that the driver holds while it allocates are taken by try inside migratepage.",
         f"{_D} 6.1",
-        untested="one CPU shows no lock held elsewhere; it takes schedules over several",
     ),
 )
 
@@ -250,6 +249,7 @@ _PUT = (
         f"{_D} 6.3",
         ("putback-lost-movable", "putback-not-movable"),
     ),
+    Clause("PUT-6", "Room in a page that was put back is filled again.", f"{_M} 6.8 (16), {_D} 6.5 (2)"),
 )
 
 _FREE = (
@@ -283,6 +283,12 @@ _FREE = (
         ("page-ref-zero", "free-wrong-order"),
     ),
     Clause("FREE-6", "Isolating and moving pages costs no memory: what is dropped is returned.", f"{_D} 6.5"),
+    Clause("FREE-7", "An object whose pages are at rest is dropped when its user asks.", "Workload"),
+    Clause(
+        "FREE-8",
+        "A released page carries no marks of its owner: private, type and flags are reset, as in a move.",
+        f"{_D} 6.4, {_M} 1.5",
+    ),
 )
 
 _DATA = (
@@ -339,6 +345,16 @@ _ACC = (
         "Managed pages that a driver takes out of the count come back when it is unloaded.",
         f"{_D} 4.6",
     ),
+    Clause(
+        "ACC-5",
+        "A zone's counter that a driver keeps stays within its pages, and is as before once it is unloaded.",
+        f"{_D} 6.4, 1.9",
+    ),
+    Clause(
+        "ACC-6",
+        "What is counted for each zone moves along when a page changes zone.",
+        f"{_D} 6.4, 6.5 (7)",
+    ),
 )
 
 _LIVE = (
@@ -356,6 +372,17 @@ _LIVE = (
         severity="advisory",
     ),
     Clause("LIVE-4", "A page can move again and again.", f"{_M} 6.7", ("list-corrupt",)),
+    Clause(
+        "LIVE-5",
+        "Work that a driver leaves for later finds what it needs, whatever became of the page meanwhile.",
+        f"{_D} 6.3, 6.5 (9)",
+    ),
+    Clause(
+        "LIVE-6",
+        "Callbacks work while the driver's own request waits for memory: no lock is in their way.",
+        f"{_D} 6.1, {_M} 6.8",
+        ("self-deadlock",),
+    ),
 )
 
 _LIFE = (

@@ -6,8 +6,19 @@ from typing import Literal
 from attrs import field, frozen
 
 from movable.conformance.clauses import CLAUSES, Clause
+from movable.conformance.history import FROZEN
+from movable.errors import ConfigError
 
-__all__ = ["CONTRACT", "Clause", "Contract", "Severity", "contract_markdown"]
+__all__ = [
+    "CONTRACT",
+    "CONTRACTS",
+    "FAMILIES",
+    "Clause",
+    "Contract",
+    "Severity",
+    "contract_markdown",
+    "find_contract",
+]
 
 Severity = Literal["violation", "advisory"]
 
@@ -39,12 +50,41 @@ class Contract:
                 return clause
         raise KeyError(clause_id)
 
+    def lists(self, check_id: str) -> bool:
+        """True if the check counts in this version; the newest version lists all that are no previews."""
+        return self.version not in FROZEN or check_id in FROZEN[self.version].checks
+
     def clauses_of_rule(self, rule_id: str) -> tuple[Clause, ...]:
         """Return the clauses whose breach the core names with this rule, most telling first."""
         return tuple(clause for clause in self.clauses if rule_id in clause.rules)
 
 
-CONTRACT = Contract("aops-4.8", "1.0", CLAUSES)
+CONTRACT = Contract("aops-4.8", "1.1", CLAUSES)
+"""The newest version."""
+
+_OLD = tuple(
+    Contract("aops-4.8", version, tuple(clause for clause in CLAUSES if clause.id in frozen_ids.clauses))
+    for version, frozen_ids in FROZEN.items()
+)
+
+CONTRACTS = {contract.label: contract for contract in (*_OLD, CONTRACT)}
+"""Every version that a driver can be judged by, by label, the newest last."""
+
+
+def find_contract(name: str | None = None) -> Contract:
+    """Return the contract called ``aops-4.8`` (its newest version) or ``aops-4.8/1.0``; the newest for None.
+
+    Raises:
+        ConfigError: there is none of this name; the message names those that there are.
+    """
+    if name is None or name == CONTRACT.name:
+        return CONTRACT
+    if name not in CONTRACTS:
+        known = ", ".join(CONTRACTS)
+        raise ConfigError(
+            f"contract: {name!r} is not known; there are {known} ({CONTRACT.name} is the newest)"
+        )
+    return CONTRACTS[name]
 
 
 def contract_markdown() -> str:

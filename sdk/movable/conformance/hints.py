@@ -90,14 +90,18 @@ _CLAUSES: Mapping[str, str] = {
         "flags wholesale)"
     ),
     "MIG-14": "a branch on mode skips part of the work",
+    "MIG-16": "a lock that is held over an allocation: take it by trylock() in migratepage, answer -EAGAIN",
     "PUT-3": "the isolation reference is the VM's; do not get() or put() in putback_page",
     "PUT-4": "putback_page must put the page where isolate_page took it from",
+    "PUT-6": "putback_page must list the page by the room it has, as a drop does",
     "FREE-1": "before put(): page.lock(), page.clear_movable(), page.unlock()",
     "FREE-2": "a page released while isolated is given up like any other, without touching a list",
     "FREE-3": (
         "remember what could not be dropped, or let users ask again: after the put-back the page is idle"
     ),
     "FREE-6": "a page is forgotten on the way: look for references and records that a move leaves behind",
+    "FREE-7": "drop() takes a page at rest for isolated: ask page.isolated under the page lock",
+    "FREE-8": "reset private, page type and flags before put(), in drop() and close() as in migratepage",
     "DATA-1": "copy the contents (newpage.copy_from(oldpage)) and point every record at the new page",
     "DATA-2": "a failed move changed the driver's records",
     "DATA-4": (
@@ -107,9 +111,13 @@ _CLAUSES: Mapping[str, str] = {
     "ACC-1": "the driver isolates pages itself and does not put them back",
     "ACC-3": "migration events are counted by the VM; the driver counts its own only",
     "ACC-4": "adjust_managed_page_count() calls must add up to zero at unload",
+    "ACC-5": "every +1 of a zone counter needs its -1 on every way out: move, put-back, drop, close()",
+    "ACC-6": "compare newpage.zone_id with oldpage.zone_id in migratepage and move the count along",
     "LIVE-1": "a loop waits for something that cannot happen while the caller waits",
     "LIVE-2": "the driver takes its own page lock, pin or reference for a user's and always answers not now",
     "LIVE-4": "the new page is not where isolate_page looks for it",
+    "LIVE-5": "deferred work must look up what it was left: the page may have moved, or be isolated",
+    "LIVE-6": "allocate before you take the lock, or take it by trylock() in the callbacks",
     "LIFE-1": "close() must know every page, also those that moved or were put back",
     "LIFE-2": "unload leaves state behind, in the machine or in the module",
     "LIFE-3": "state lives in the class or the module instead of the instance",

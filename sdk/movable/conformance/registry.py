@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from importlib import import_module
@@ -10,12 +10,19 @@ from typing import Any
 
 from attrs import field, fields, frozen
 
-from movable.conformance.contract import CONTRACT
+from movable.conformance.contract import CONTRACT, Contract
 from movable.conformance.report import LEVELS
 from movable.drivers import Capabilities
 from movable.errors import ConfigError
 
+<<<<<<< HEAD
 __all__ = ["Check", "all_checks", "check", "checks_of", "select_checks"]
+=======
+if TYPE_CHECKING:
+    from movable.conformance.rig import Rig
+
+__all__ = ["Check", "all_checks", "check", "checks_of", "select_checks", "select_levels"]
+>>>>>>> four
 
 CheckFunction = Callable[[Any], None]
 """Takes the check's rig. Returns for a pass; raises CheckFailed, Violation or NothingToJudge."""
@@ -40,6 +47,10 @@ class Check:
     requires: tuple[str, ...] = ()
     preview: bool = False
     rig: Callable[..., Any] | None = field(default=None, repr=False)
+
+    def counts_in(self, contract: Contract) -> bool:
+        """True if the check counts when this version is judged; otherwise it is reported as a preview."""
+        return not self.preview and contract.lists(self.id)
 
     def owns(self, cause: str) -> bool:
         """True if this check is made for the cause: a rule of one of its clauses, or such a clause."""
@@ -79,6 +90,9 @@ def check(
         missing += [name for name in requires if name not in _REGISTER]
         if missing or not clauses:
             raise ValueError(f"check {check_id} names {missing or 'no clause'}")
+        early = [name for name in requires if _REGISTER[name].preview]
+        if early and not preview:
+            raise ValueError(f"check {check_id} counts, so it cannot require the preview {', '.join(early)}")
         if needs is not None and needs not in CLAIMS:
             raise ValueError(f"check {check_id} needs {needs!r}; capabilities are {', '.join(CLAIMS)}")
         if level not in LEVELS:
@@ -122,6 +136,22 @@ def select_checks(expression: str | None) -> frozenset[str]:
             raise ConfigError(f"select: no check matches {item or expression!r}; {_suggestion(item, ids)}")
         chosen.update(found)
     return frozenset(chosen)
+
+
+def select_levels(levels: str | Iterable[str] | None) -> frozenset[str]:
+    """Return the ids of the checks of some levels (``"L1,L2"`` or a list): of all of them for None.
+
+    Raises:
+        ConfigError: there is no such level, or no level is named.
+    """
+    if levels is None:
+        return frozenset(one.id for one in all_checks())
+    asked = [part.strip().upper() for part in (levels.split(",") if isinstance(levels, str) else levels)]
+    wrong = [level for level in asked if level not in LEVELS]
+    if wrong or not asked:
+        there = ", ".join(f"{level} ({name})" for level, name in LEVELS.items())
+        raise ConfigError(f"level: {', '.join(wrong) or 'none'} is no level; there are {there}")
+    return frozenset(one.id for one in all_checks() if one.level in asked)
 
 
 def _suggestion(item: str, ids: list[str]) -> str:

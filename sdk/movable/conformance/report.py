@@ -1,8 +1,7 @@
 """The result of judging a driver: one object, from which every format is made."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import field, frozen
@@ -14,16 +13,12 @@ from movable.errors import ConfigError
 __all__ = [
     "LEVELS",
     "SCHEMA",
-    "SCHEMA_SEVERAL",
     "CheckResult",
     "LevelCount",
     "Report",
-    "several_to_dict",
-    "write_reports",
 ]
 
 SCHEMA = "movable.report/1"
-SCHEMA_SEVERAL = "movable.reports/1"
 
 LEVELS = {"L1": "contract", "L2": "faults", "L3": "races", "L4": "placement"}
 
@@ -33,7 +28,8 @@ class CheckResult:
     """How one check ended. ``clause`` is the broken clause if it failed, else the main one it tests.
 
     ``seconds`` is wall time. ``message`` is empty for a plain pass; it may hold several lines.
-    ``repeat`` is a command that runs this check alone. ``token`` names the schedule of a failed race
+    ``repeat`` is a command that runs this check alone. ``rule`` is the core's rule that was broken, if one was.
+    ``token`` names the schedule of a failed race
     (``movable replay TOKEN``); ``figures`` are numbers that the check counted, ``schedules`` or ``steps`` say.
     A ``preview`` result counts for nothing.
     """
@@ -45,6 +41,7 @@ class CheckResult:
     seconds: float = 0.0
     message: str = ""
     repeat: str = ""
+    rule: str = ""
     token: str = ""
     figures: Mapping[str, int | float] = field(factory=dict)
     preview: bool = False
@@ -52,8 +49,13 @@ class CheckResult:
 
 @frozen
 class LevelCount:
-    """How many checks of a level ended how. ``run`` counts passed, failed, xfailed and xpassed ones."""
+    """How many checks of a level ended how. ``run``, the denominator, counts passed, failed, xfailed and xpassed.
 
+    ``verdict`` is ``pass`` if something ran and none failed or passed against expectation, ``fail`` if one did,
+    ``not-run`` if nothing ran. Previews are counted as ``preview`` and nowhere else.
+    """
+
+    verdict: str = "not-run"
     run: int = 0
     passed: int = 0
     failed: int = 0
@@ -62,13 +64,18 @@ class LevelCount:
     not_claimed: int = 0
     blocked: int = 0
     not_run: int = 0
+    preview: int = 0
 
     @classmethod
     def of(cls, results: Iterable[CheckResult]) -> "LevelCount":
         """Count results."""
-        ends = [result.outcome for result in results]
+        every = tuple(results)
+        ends = [result.outcome for result in every if not result.preview]
+        run = sum(end.ran for end in ends)
+        bad = ends.count(Outcome.FAIL) + ends.count(Outcome.XPASS)
         return cls(
-            run=sum(end.ran for end in ends),
+            verdict="fail" if bad else "pass" if run else "not-run",
+            run=run,
             passed=ends.count(Outcome.PASS),
             failed=ends.count(Outcome.FAIL),
             xfailed=ends.count(Outcome.XFAIL),
@@ -76,11 +83,13 @@ class LevelCount:
             not_claimed=ends.count(Outcome.NOT_CLAIMED),
             blocked=ends.count(Outcome.BLOCKED),
             not_run=ends.count(Outcome.NOT_RUN),
+            preview=len(every) - len(ends),
         )
 
     def summary(self, level: str) -> str:
-        """The line with the denominator: ``L1 contract: 68/68 run passed, 4 not claimed``."""
-        text = f"{level} {LEVELS.get(level, '')}".rstrip() + f": {self.passed}/{self.run} run passed"
+        """The line with the denominator: ``L1 contract: pass, 68/68 run passed, 4 not claimed``."""
+        name = f"{level} {LEVELS.get(level, '')}".rstrip()
+        text = f"{name}: {self.verdict}, {self.passed}/{self.run} run passed" if self.run else f"{name}: not run"
         others = {
             "failed": self.failed,
             "failed as expected": self.xfailed,
@@ -88,6 +97,7 @@ class LevelCount:
             "blocked": self.blocked,
             "not claimed": self.not_claimed,
             "not run": self.not_run,
+            "in preview": self.preview,
         }
         return ", ".join([text, *(f"{count} {name}" for name, count in others.items() if count)])
 
@@ -96,7 +106,8 @@ class LevelCount:
 class Report:
     """The judgement of one driver. ``contract`` is name/version; ``verdict`` is ``pass`` or ``fail``.
 
-    A report in which no check was run has failed.
+    A report in which no check was run has failed. ``seed`` and ``budget`` are what was asked for, ``movable`` is
+    the version of the suite.
     """
 
     driver: str
@@ -104,18 +115,30 @@ class Report:
     verdict: str
     levels: Mapping[str, LevelCount]
     checks: tuple[CheckResult, ...] = field(repr=False)
+    seed: int = 0
+    budget: str = "default"
+    movable: str = ""
 
     @classmethod
-    def of(cls, driver: str, contract: str, checks: Iterable[CheckResult]) -> "Report":
+    def of(
+        cls,
+        driver: str,
+        contract: str,
+        checks: Iterable[CheckResult],
+        *,
+        seed: int = 0,
+        budget: str = "default",
+        movable: str = "",
+    ) -> "Report":
         """Count, and pass the verdict: something ran, nothing failed or passed against expectation."""
         results = tuple(checks)
         levels = {
             level: LevelCount.of(one for one in results if one.level == level)
             for level in sorted({one.level for one in results})
         }
-        bad = sum(count.failed + count.xpassed for count in levels.values())
-        run = sum(count.run for count in levels.values())
-        return cls(driver, contract, "pass" if run and not bad else "fail", levels, results)
+        verdicts = {count.verdict for count in levels.values()}
+        verdict = "pass" if "pass" in verdicts and "fail" not in verdicts else "fail"
+        return cls(driver, contract, verdict, levels, results, seed, budget, movable)
 
     @property
     def passed(self) -> bool:
@@ -158,26 +181,6 @@ class Report:
             return _CONVERTER.structure({k: v for k, v in data.items() if k != "schema"}, cls)
         except Exception as error:
             raise ConfigError(f"report: {'; '.join(transform_error(error))}") from error
-
-
-def several_to_dict(reports: Iterable[Report]) -> dict[str, Any]:
-    """Several reports in one object, schema ``movable.reports/1``: verdict over all, and ``reports``."""
-    every = tuple(reports)
-    verdict = "pass" if every and all(report.passed for report in every) else "fail"
-    return {"schema": SCHEMA_SEVERAL, "verdict": verdict, "reports": [report.to_dict() for report in every]}
-
-
-def write_reports(path: Path, reports: Sequence[Report]) -> None:
-    """Write a JSON file: one report as ``movable.report/1``, any other number as ``movable.reports/1``.
-
-    Raises:
-        ConfigError: the file cannot be written.
-    """
-    data = reports[0].to_dict() if len(reports) == 1 else several_to_dict(reports)
-    try:
-        path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"json: cannot write {path}: {error.strerror}") from error
 
 
 def _number(value: Any, _type: object) -> int | float:

@@ -72,13 +72,19 @@ class Rig(Subject):
             )
         return batch
 
-    def migrate(self, batch: Batch, mode: MigrateMode = MigrateMode.SYNC) -> Moves:
-        """Migrate what is on the batch's list to new pages anywhere; notes the targets."""
+    def migrate(
+        self, batch: Batch, mode: MigrateMode = MigrateMode.SYNC, *, supply: int | None = None
+    ) -> Moves:
+        """Migrate what is on the batch's list to new pages anywhere; notes the targets.
+
+        With ``supply`` the allocator has none left after so many targets.
+        """
         targets: list[int] = []
         released: list[int] = []
 
         def get_new_page(_old: Page) -> Page | None:
-            page = self.vm.alloc_page(GFP.HIGHUSER_MOVABLE)
+            spent = supply is not None and len(targets) >= supply
+            page = None if spent else self.vm.alloc_page(GFP.HIGHUSER_MOVABLE)
             if page is not None:
                 targets.append(page.pfn)
             return page

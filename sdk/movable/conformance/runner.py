@@ -1,169 +1,170 @@
-"""Runs checks one by one, each on a fresh machine and under a deadline, and turns their ends into results."""
+"""Decides what every check of a run ends as: what may run, what was expected, what another failure explains."""
 
-import shlex
-import time
 from collections.abc import Callable, Mapping
+from time import monotonic
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
-from movable.conformance.deadline import Deadline, deadline
-from movable.conformance.finding import Finding, expired, finding_of
-from movable.conformance.outcome import DeadlineExpired, NothingToJudge, Outcome
+from movable.conformance.contract import CONTRACT, Contract
+from movable.conformance.finding import Finding
+from movable.conformance.judge import Ended, Judge
+from movable.conformance.outcome import Outcome
 from movable.conformance.registry import Check
-from movable.conformance.report import CheckResult
-from movable.conformance.rig import Rig
+from movable.conformance.report import CheckResult, Report
 from movable.conformance.settings import Settings
 from movable.conformance.target import Target
 from movable.drivers import Expectation
-from movable.errors import ConfigError
 
-__all__ = ["Runner", "check_expectations"]
+__all__ = ["OnResult", "Runner"]
 
 OnResult = Callable[[CheckResult], None]
 
 _BAD = (Outcome.FAIL, Outcome.XFAIL, Outcome.BLOCKED)
-_TEARDOWN_S = 2.0
-
-
-@frozen
-class _End:
-    """How a check ended, before it is compared with what was expected."""
-
-    outcome: Outcome
-    message: str = ""
-    finding: Finding | None = None
-    token: str = ""
-    figures: Mapping[str, int | float] = field(factory=dict)
 
 
 @define
 class Runner:
-    """Judges one driver."""
+    """One driver, judged check by check in any order: the results do not depend on it.
+
+    ``checks`` are all checks, what is required first; those in ``selected`` run, and ``left_out`` tells of the
+    others why not. ``jobs`` processes share the seconds of the budget, if there are any.
+    """
 
     target: Target
+    checks: tuple[Check, ...]
+    selected: frozenset[str]
     settings: Settings = Settings()
-    results: dict[str, CheckResult] = field(factory=dict)
-    findings: dict[str, Finding] = field(factory=dict)
+    contract: Contract = CONTRACT
+    expectations: Mapping[str, Expectation] = field(factory=dict)
+    left_out: Mapping[str, str] = field(factory=dict)
+    jobs: int = 1
+    judge: Judge = field(init=False)
+    by_id: Mapping[str, Check] = field(init=False)
+    ends: dict[str, Ended] = field(factory=dict)
     blockers: dict[str, str] = field(factory=dict)
-    strays: set[str] = field(factory=set)
-    patient: bool = True
+    _over: float | None = None
 
-    def run(
-        self, checks: tuple[Check, ...], selected: frozenset[str], on_result: OnResult | None
-    ) -> list[CheckResult]:
-        """Run the selected checks in order; one result for every check."""
-        for check in checks:
-            result = self._result(check, selected)
-            self.results[check.id] = result
+    def __attrs_post_init__(self) -> None:
+        self.judge = Judge(self.target, self.options)
+        self.by_id = {check.id: check for check in self.checks}
+
+    @property
+    def options(self) -> dict[str, object]:
+        """What a command must say, beside driver and check, to repeat a result of this run."""
+        named = {} if self.contract is CONTRACT else {"contract": self.contract.label}
+        return {**self.settings.options, **named}
+
+    def run(self, on_result: OnResult | None = None) -> Report:
+        """Run what was not run yet, in order, and report. ``on_result`` sees each result as it comes."""
+        for check in self.checks:
+            self.first(check)
             if on_result is not None:
-                on_result(result)
-        self._fold(checks)
-        return list(self.results.values())
+                on_result(self.told(check))
+        return self.report()
 
-    def _result(self, check: Check, selected: frozenset[str]) -> CheckResult:
-        start = time.perf_counter()
-        end = self._unrun(check, selected) or self._expected(check, self._judge(check))
-        clause = end.finding.clause.id if end.finding else check.clauses[0]
-        if end.finding is not None:
-            self.findings[check.id] = end.finding
-            if not check.owns(end.finding.cause):
-                self.strays.add(check.id)
-        seconds = round(time.perf_counter() - start, 6)
-        repeat = self.target.repeat(check.id)
-        return CheckResult(
-            check.id,
-            clause,
-            check.level,
-            end.outcome,
-            seconds,
-            end.message,
-            repeat,
-            token=end.token,
-            figures=end.figures,
-            preview=check.preview,
+    def report(self) -> Report:
+        """The report over all checks; those that nobody asked for yet run now."""
+        results = [self.result(check) for check in self.checks]
+        return Report.of(
+            self.target.spec.name,
+            self.contract.label,
+            results,
+            seed=self.settings.seed,
+            budget=str(self.settings.budget),
+            movable=suite_version(),
         )
 
-    def _unrun(self, check: Check, selected: frozenset[str]) -> _End | None:
-        """The end of a check that is not carried out; None if it is to run."""
-        if check.id not in selected:
-            return _End(Outcome.NOT_RUN, "not selected")
+    def result(self, check: Check) -> CheckResult:
+        """How one check ended, after all that explains it was run as well."""
+        end = self.first(check)
+        root = self._root(check.id)
+        if root != check.id:
+            blocked = Ended(Outcome.BLOCKED, f"blocked by {root}", figures=end.figures, seconds=end.seconds)
+            return self._told(check, blocked)
+        return self.told(check)
+
+    def first(self, check: Check) -> Ended:
+        """How the check ended, seen alone: what it requires is run before, and itself unless that forbids it."""
+        if check.id not in self.ends:
+            for name in check.requires:
+                self.first(self.by_id[name])
+            end = self.unrun(check) or self.judge(check, self.settings_of(check))
+            self.enter(check, end)
+        return self.ends[check.id]
+
+    def enter(self, check: Check, end: Ended) -> None:
+        """Take down how a check ended that was judged here or elsewhere."""
+        self.ends[check.id] = self._expected(check, end)
+
+    def told(self, check: Check) -> CheckResult:
+        """The result of a check that has ended, as far as it is known now."""
+        return self._told(check, self.ends[check.id])
+
+    def unrun(self, check: Check) -> Ended | None:
+        """The end of a check that is not carried out; None if it is to run. What it requires has ended."""
+        if check.id not in self.selected:
+            return Ended(Outcome.NOT_RUN, self.left_out.get(check.id, "not selected"))
         if check.needs and not getattr(self.target.spec.capabilities, check.needs):
-            return _End(Outcome.NOT_CLAIMED, f"the driver does not claim {check.needs}")
+            return Ended(Outcome.NOT_CLAIMED, f"the driver does not claim {check.needs}")
         for name in check.requires:
-            if self.results[name].outcome in _BAD and not self._made_for(check, name):
+            if self.ends[name].outcome in _BAD and not self._made_for(check, name):
                 self.blockers[check.id] = name
-                return _End(Outcome.BLOCKED, f"blocked by {self._root(name)}")
+                return Ended(Outcome.BLOCKED, f"blocked by {self._failed(name)}")
         return None
 
-    def _root(self, name: str) -> str:
-        """The failed check behind one that is bad."""
+    def settings_of(self, check: Check) -> Settings:
+        """The settings of one check: of the seconds that are left, searches (all above L1) get even shares."""
+        seconds = self.settings.budget.seconds
+        if seconds is None or check.level == "L1":
+            return self.settings
+        now = monotonic()
+        self._over = now + seconds if self._over is None else self._over
+        left = [one for one in self.checks if one.level != "L1" and one.id in self.selected]
+        waiting = sum(one.id not in self.ends for one in left)
+        return self.settings.with_seconds(
+            max(self._over - now, 0.0) * min(self.jobs, waiting) / max(waiting, 1)
+        )
+
+    def _told(self, check: Check, end: Ended) -> CheckResult:
+        return CheckResult(
+            check.id,
+            end.finding.clause.id if end.finding else check.clauses[0],
+            check.level,
+            end.outcome,
+            round(end.seconds, 6),
+            end.message,
+            self.target.repeat(check.id, self.options),
+            rule=(end.finding.rule or "") if end.finding else "",
+            token=end.token,
+            figures=end.figures,
+            preview=not check.counts_in(self.contract),
+        )
+
+    def _failed(self, name: str) -> str:
+        """The failed check behind one that is bad, by what is required alone: what runs is decided by it."""
         while name in self.blockers:
             name = self.blockers[name]
         return name
 
+    def _root(self, name: str) -> str:
+        """The check that stands for the mistake behind one that is bad; the check itself if there is none."""
+        while (behind := self.blockers.get(name) or self._explanation(name)) is not None:
+            name = behind
+        return name
+
+    def _stray(self, check: Check) -> Finding | None:
+        """What the check found, if it is not the business of the check."""
+        finding = self.ends[check.id].finding
+        return finding if finding is not None and not check.owns(finding.cause) else None
+
     def _made_for(self, check: Check, name: str) -> bool:
         """True if the failure behind a bad check is not that check's business but this one's."""
-        root = self._root(name)
-        finding = self.findings.get(root)
-        return finding is not None and root in self.strays and check.owns(finding.cause)
+        finding = self._stray(self.by_id[self._failed(name)])
+        return finding is not None and check.owns(finding.cause)
 
-    def _judge(self, check: Check) -> _End:
-        """Run the check and its teardown; nothing but KeyboardInterrupt and its like comes out."""
-        rig: Rig | None = None
-        clock = Deadline()
-        try:
-            with deadline(self.settings.limit) as clock:
-                rig = self._rig(check, clock)
-                check.run(rig)
-            end = _End(Outcome.PASS, "\n".join(f"note    {advice}" for advice in rig.advice))
-        except NothingToJudge as reason:
-            end = _End(Outcome.NOT_CLAIMED, f"nothing to judge: {reason}")
-        except DeadlineExpired:
-            clock.expired = True
-            end = _End(Outcome.FAIL)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # a driver may raise anything, SystemExit too
-            end = self._failed(check, finding_of(error, check, _running(rig)), rig)
-        finally:
-            self._dispose(rig)
-        if clock.expired:
-            end = self._failed(check, expired(self.settings.limit, _running(rig)), rig)
-        return end if rig is None else evolve(end, token=self._token(rig), figures=dict(rig.figures))
-
-    def _rig(self, check: Check, clock: Deadline) -> Rig:
-        settings = self.settings
-        return (check.rig or Rig)(
-            self.target.spec,
-            f"{check.id} {settings.seed}",
-            owns=check.owns,
-            clock=clock,
-            debug=settings.debug,
-            settings=settings,
-        )
-
-    def _token(self, rig: Rig) -> str:
-        """The rig's token with the driver's name in it, as a command line knows it."""
-        return rig.token.replace("/-/", f"/{self.target.address or '-'}/", 1) if rig.token else ""
-
-    def _failed(self, check: Check, finding: Finding, rig: Rig | None) -> _End:
-        token = "" if rig is None else self._token(rig)
-        repeat = f"movable replay {shlex.quote(token)}" if token else self.target.repeat(check.id)
-        return _End(Outcome.FAIL, finding.text(repeat, () if rig is None else rig.details), finding)
-
-    def _dispose(self, rig: Rig | None) -> None:
-        """Take the machine down; a driver whose close() once did not return is not asked again."""
-        if rig is None:
-            return
-        try:
-            with deadline(_TEARDOWN_S):
-                rig.dispose(ask_driver=self.patient)
-        except DeadlineExpired:
-            self.patient = False
-
-    def _expected(self, check: Check, end: _End) -> _End:
+    def _expected(self, check: Check, end: Ended) -> Ended:
         """Compare with what the driver's package expects of this check."""
-        expectation = self.target.spec.expectations.get(check.id)
+        expectation = self.expectations.get(check.id)
         if expectation is None or end.outcome not in (Outcome.PASS, Outcome.FAIL):
             return end
         told = f"expected to fail ({expectation.kind}): {expectation.reason}"
@@ -176,47 +177,33 @@ class Runner:
             return evolve(end, message=text)
         return evolve(end, outcome=Outcome.XFAIL, message=f"{told}\n{end.message}")
 
-    def _fold(self, checks: tuple[Check, ...]) -> None:
-        """One mistake, one failure.
+    def _explanation(self, name: str) -> str | None:
+        """One mistake, one failure: the check to which a breach that is not this one's business belongs.
 
-        A check that met a breach which another check is made for, and which failed that one too, is blocked
-        by it; so are those that met a breach which no check is made for, by the first of them. What any of
-        them blocked is blocked by the one that remains.
+        That is the first check made for the breach that met it too, else the first of all that met it. A check
+        that counts is not explained away by a preview.
         """
-        owners: dict[str, str] = {}
-        for name, finding in self.findings.items():
-            if name not in self.strays:
-                owners.setdefault(finding.cause, name)
-        for name, finding in self.findings.items():
-            owner = owners.setdefault(finding.cause, name)
-            if name in self.strays and name != owner and self.results[name].outcome is Outcome.FAIL:
-                self.blockers[name] = owner
-        for check in checks:
-            if check.id in self.blockers:
-                self.results[check.id] = evolve(
-                    self.results[check.id],
-                    outcome=Outcome.BLOCKED,
-                    clause=check.clauses[0],
-                    message=f"blocked by {self._root(check.id)}",
-                )
+        check = self.by_id[name]
+        finding = self._stray(check)
+        if finding is None or self.ends[name].outcome is not Outcome.FAIL:
+            return None
+        counts = check.counts_in(self.contract)
+        peers = [one for one in self.checks if one.counts_in(self.contract) or not counts]
+        made = [one for one in peers if one.owns(finding.cause)]
+        before = peers[: [one.id for one in peers].index(name)]
+        for one in (*made, *before):
+            met = self.first(one).finding
+            if met is not None and met.cause == finding.cause:
+                return one.id
+        return None
 
 
-def check_expectations(target: Target, checks: tuple[Check, ...]) -> None:
-    """Refuse expectations that name checks which do not exist.
+def suite_version() -> str:
+    """The version of the installed suite."""
+    from movable import __version__
 
-    Raises:
-        ConfigError: naming the ids, and those that there are.
-    """
-    unknown = sorted(target.spec.expectations.keys() - {check.id for check in checks})
-    if unknown:
-        there = ", ".join(check.id for check in checks)
-        raise ConfigError(f"expectations: no check is called {', '.join(unknown)}; there are {there}")
+    return __version__
 
 
 def _fits(expectation: Expectation, finding: Finding | None) -> bool:
     return expectation.rule is None or (finding is not None and finding.rule == expectation.rule)
-
-
-def _running(rig: Rig | None) -> str | None:
-    """The callback that was interrupted, else the request that the driver was asked last."""
-    return rig.probe.interrupted or rig.asked if rig is not None else "the driver's factory"

@@ -28,6 +28,25 @@ class Budget:
     effort: float = field(default=1.0, validator=validators.gt(0))
     seconds: float | None = None
 
+    @classmethod
+    def of(cls, asked: "Budget | str | None") -> "Budget":
+        """Read what a caller asked for: nothing, ``quick``, a duration (``60s``, ``10m``), or a Budget itself.
+
+        Raises:
+            ConfigError: the text is no duration.
+        """
+        if isinstance(asked, Budget):
+            return asked
+        if asked is None or asked == "default":
+            return cls()
+        return cls(QUICK) if asked == "quick" else cls(seconds=parse_seconds(asked))
+
+    def __str__(self) -> str:
+        """As a caller asks for it, and as reports tell it."""
+        if self.seconds is not None:
+            return f"{self.seconds:g}s"
+        return {1.0: "default", QUICK: "quick"}.get(self.effort, f"effort {self.effort:g}")
+
     def count(self, usual: int) -> int:
         """``usual`` rounds scaled by the effort, one at least."""
         return max(1, round(usual * self.effort))
@@ -59,12 +78,15 @@ class Settings:
     budget: Budget = Budget()
     lines: bool = False
 
-    def shared(self, parts: int) -> "Settings":
-        """The settings of one of ``parts`` checks that share the seconds, if there are any, evenly."""
-        seconds = self.budget.seconds
-        if seconds is None:
-            return self
-        return evolve(self, budget=evolve(self.budget, seconds=seconds / max(parts, 1)))
+    def with_seconds(self, seconds: float) -> "Settings":
+        """The settings of one check whose search may take ``seconds``; its deadline moves along."""
+        return evolve(self, budget=evolve(self.budget, seconds=seconds), limit=self.limit + seconds)
+
+    @property
+    def options(self) -> dict[str, object]:
+        """What differs from a plain run, by the names of ``movable.check``: needed to repeat it."""
+        asked: dict[str, object] = {"seed": self.seed} if self.seed else {}
+        return asked if self.budget == Budget() else {**asked, "budget": str(self.budget)}
 
 
 def parse_seconds(text: str) -> float:
@@ -76,5 +98,5 @@ def parse_seconds(text: str) -> float:
     parts = _PART.findall(text)
     seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
     if "".join(number + unit for number, unit in parts) != text or seconds <= 0:
-        raise ConfigError(f"budget: {text!r} is no duration; write 30s, 10m or 1h30m")
+        raise ConfigError(f"budget: {text!r} is no duration; write quick, 30s, 10m or 1h30m")
     return seconds

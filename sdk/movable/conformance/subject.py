@@ -147,6 +147,10 @@ class Subject:
         """Read everything back, and let the driver check its own invariants."""
         for handle in self.ledger.handles:
             self.read(handle, clause)
+        self.check_own(clause)
+
+    def check_own(self, clause: str) -> None:
+        """Let the driver check its own invariants."""
         self.asked = "check()"
         try:
             self.workload.check()
@@ -260,7 +264,7 @@ class Subject:
 
     def settle(self) -> None:
         """Let an idle moment pass: queued work runs, and the per-CPU vectors let go of their pages."""
-        self.ask("queued work", self.vm.run_work)
+        self.ask("queued work", self.vm.run_work, clause="LIVE-5")
         self.vm.lru_add_drain_all()
 
     def fail(

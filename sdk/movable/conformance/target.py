@@ -2,12 +2,13 @@
 
 import importlib
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from attrs import frozen
 
-from movable.drivers import Capabilities, DriverSpec, find_driver
+from movable.drivers import Capabilities, DriverSpec, find_driver, provider_of
 from movable.errors import DriverError
 
 __all__ = ["Target", "resolve"]
@@ -17,16 +18,22 @@ DriverLike = str | DriverSpec | Callable[..., Any]
 
 @frozen
 class Target:
-    """A driver to judge: its spec, and how a command line names it (None if it cannot)."""
+    """A driver to judge: its spec, and how a command line names it (None if it cannot).
+
+    ``module`` is where its provider, or its class, is defined; its expectations are looked for in that package.
+    """
 
     spec: DriverSpec
     address: str | None
+    module: str | None = None
 
-    def repeat(self, check_id: str) -> str:
-        """A command, or a Python call, that runs one check on this driver."""
+    def repeat(self, check_id: str, options: Mapping[str, object] = MappingProxyType({})) -> str:
+        """A command, or a Python call, that runs one check on this driver, with these options."""
         if self.address is None:
-            return f"movable.check({self.spec.name}, select={check_id!r})"
-        return f"movable check {shlex.quote(self.address)} -k {check_id}"
+            arguments = "".join(f", {name}={value!r}" for name, value in options.items())
+            return f"movable.check({self.spec.name}, select={check_id!r}{arguments})"
+        flags = "".join(f" --{name} {value}" for name, value in options.items())
+        return f"movable check {shlex.quote(self.address)} -k {check_id}{flags}"
 
 
 def resolve(driver: DriverLike) -> Target:
@@ -39,11 +46,15 @@ def resolve(driver: DriverLike) -> Target:
         DriverError: nothing of this name is installed or can be imported.
     """
     if isinstance(driver, str):
-        return Target(_imported(driver) if ":" in driver else find_driver(driver), driver)
+        if ":" in driver:
+            return Target(_imported(driver), driver, driver.partition(":")[0])
+        return Target(find_driver(driver), driver, provider_of(driver))
     if isinstance(driver, DriverSpec):
-        return Target(driver, driver.name if _is_installed(driver) else None)
+        if _is_installed(driver):
+            return Target(driver, driver.name, provider_of(driver.name))
+        return Target(driver, None, getattr(driver.factory, "__module__", None))
     if callable(driver):
-        return Target(_wrap(driver), _address(driver))
+        return Target(_wrap(driver), _address(driver), getattr(driver, "__module__", None))
     raise DriverError(f"driver: expected a name, a DriverSpec or a class, got {driver!r}")
 
 

@@ -1,6 +1,12 @@
 """Drivers: their hooks, their address spaces, how they present themselves and how they are found."""
 
-from movable.drivers.discovery import broken_providers, find_driver, installed_drivers, installed_offers
+from movable.drivers.discovery import (
+    broken_providers,
+    find_driver,
+    installed_drivers,
+    installed_offers,
+    provider_of,
+)
 from movable.drivers.hookspecs import DriverHooks, ProviderHooks, hookimpl, hookspec
 from movable.drivers.mapping import AddressSpace
 from movable.drivers.spec import Capabilities, Driver, DriverSpec, Expectation, Handle, Workload
@@ -21,4 +27,5 @@ __all__ = [
     "hookspec",
     "installed_drivers",
     "installed_offers",
+    "provider_of",
 ]

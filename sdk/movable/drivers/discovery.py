@@ -17,9 +17,10 @@ OFFERS = ("movable_commands", "movable_benchmarks", "movable_recordings")
 
 @frozen
 class _Found:
-    """What discovery saw: drivers by name, other offers by hook, and why some providers could not be used."""
+    """What discovery saw: drivers and their providers' modules by name, other offers, and what could not be used."""
 
     drivers: dict[str, DriverSpec] = field(factory=dict)
+    providers: dict[str, str] = field(factory=dict)
     offers: dict[str, list[Any]] = field(factory=lambda: {hook: [] for hook in OFFERS})
     broken: dict[str, str] = field(factory=dict)
 
@@ -65,6 +66,7 @@ def _discover() -> _Found:
                 found.broken[label] = f"DriverError: a driver named {spec.name!r} is installed already"
             else:
                 found.drivers[spec.name] = spec
+                found.providers[spec.name] = entry_point.module
         for hook, offered in offers.items():
             found.offers[hook] += offered
     return found
@@ -78,6 +80,11 @@ def installed_offers(hook: str) -> tuple[Any, ...]:
 def installed_drivers() -> dict[str, DriverSpec]:
     """The installed drivers by name, in the order of their entry points."""
     return dict(_discover().drivers)
+
+
+def provider_of(name: str) -> str | None:
+    """The module whose entry point offers the driver of this name; None if no such driver is installed."""
+    return _discover().providers.get(name)
 
 
 def broken_providers() -> dict[str, str]:
