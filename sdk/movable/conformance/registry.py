@@ -15,14 +15,7 @@ from movable.conformance.report import LEVELS
 from movable.drivers import Capabilities
 from movable.errors import ConfigError
 
-<<<<<<< HEAD
-__all__ = ["Check", "all_checks", "check", "checks_of", "select_checks"]
-=======
-if TYPE_CHECKING:
-    from movable.conformance.rig import Rig
-
 __all__ = ["Check", "all_checks", "check", "checks_of", "select_checks", "select_levels"]
->>>>>>> four
 
 CheckFunction = Callable[[Any], None]
 """Takes the check's rig. Returns for a pass; raises CheckFailed, Violation or NothingToJudge."""
