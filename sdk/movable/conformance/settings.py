@@ -47,6 +47,11 @@ class Budget:
             return f"{self.seconds:g}s"
         return {1.0: "default", QUICK: "quick"}.get(self.effort, f"effort {self.effort:g}")
 
+    def share(self, part: float) -> "Budget":
+        """A part of the budget, 0 to 1."""
+        seconds = None if self.seconds is None else self.seconds * part
+        return evolve(self, effort=self.effort * part, seconds=seconds)
+
     def count(self, usual: int) -> int:
         """``usual`` rounds scaled by the effort, one at least."""
         return max(1, round(usual * self.effort))

@@ -23,7 +23,7 @@ class Exploration:
     ``exhausted`` is true if there is no schedule left within the bound.
     """
 
-    runs: int
+    schedules: int
     steps: int
     switches: int
     failure: Outcome | None = None
@@ -65,26 +65,26 @@ class Preemptions:
                     self._levels[cost].append(schedule.then(step.number, cpu))
 
 
-def portfolio(seed: int, length: int) -> Iterator[Strategy]:
-    """Strategies without end: the default, turn and turn about, then PCT, random and single preemptions.
+def portfolio(seed: int, first: Trace) -> Iterator[Strategy]:
+    """Strategies without end: turn and turn about, then PCT, random, and single preemptions inside callbacks.
 
-    ``length`` is about how many steps a run takes.
+    ``first`` is the run under the default schedule: it shows how long a run is and where its callbacks are.
     """
-    yield Replay()
     yield RoundRobin()
     generator = Generator(seed)
+    length, inside = first.nr_steps, first.inside_callbacks() or range(1, max(first.nr_steps, 2))
+    cpus = 1 + max((step.chosen for step in first.record), default=0)
     for number in count():
         own = generator.getrandbits(63)
-        match number % 4:
+        match number % 5:
             case 0:
                 yield PCT(own, 2, length)
-            case 1:
-                yield Random(own, (4, 16, 64)[number // 4 % 3])
+            case 1 | 3:
+                yield Replay(Schedule([(generator.choice(inside), generator.randrange(cpus))]))
             case 2:
-                yield PCT(own, 3, length)
+                yield Random(own, (4, 16, 64)[number // 5 % 3])
             case _:
-                step = generator.randrange(max(length, 1))
-                yield Replay(Schedule([(step, generator.randrange(4))]))
+                yield PCT(own, 3, length)
 
 
 def explore(
@@ -96,7 +96,7 @@ def explore(
     schedules of so many preemptions instead, and may end earlier. A schedule that failed is run once more: if
     that run was another one, the failure is a KernelAssertion with rule ``nondeterminism``.
     """
-    runs = steps = switches = 0
+    schedules = steps = switches = 0
     search = None if bound is None else Preemptions(bound, seed)
     strategies: Iterator[Strategy] | None = None
     for _ in rounds:
@@ -104,23 +104,22 @@ def explore(
         if search is not None:
             schedule = search.next()
             if schedule is None:
-                return Exploration(runs, steps, switches, exhausted=True)
+                return Exploration(schedules, steps, switches, exhausted=True)
             strategy = Replay(schedule)
         else:
             strategy = Replay() if strategies is None else next(strategies)
         scenario = make()
         outcome = run(scenario, strategy)
         trace = outcome.trace
-        runs, steps, switches = runs + 1, steps + trace.nr_steps, switches + trace.switches
+        schedules, steps, switches = schedules + 1, steps + trace.nr_steps, switches + trace.switches
         if outcome.error is not None:
-            return Exploration(runs, steps, switches, confirmed(make, outcome))
+            return Exploration(schedules, steps, switches, confirmed(make, outcome))
         if search is not None:
             search.learn(strategy.schedule, trace)
         elif strategies is None:
-            strategies = portfolio(seed, trace.nr_steps)
-            next(strategies)
+            strategies = portfolio(seed, trace)
         scenario.vm.close()
-    return Exploration(runs, steps, switches)
+    return Exploration(schedules, steps, switches)
 
 
 def confirmed(make: Callable[[], Scenario], outcome: Outcome) -> Outcome:

@@ -42,23 +42,33 @@ def line_points(modules: Iterable[str], point: Callable[[int], None]) -> Iterato
     Raises:
         MovableError: a module is not loaded, or has no source.
     """
-    changed: list[tuple[FunctionType, CodeType]] = []
-    named = [_loaded(name) for name in modules]
-    for module in named:
-        codes = _instrumented(module)
-        setattr(module, _NAME, point)
-        for function in _functions(module):
-            code = codes.get((function.__code__.co_qualname, function.__code__.co_firstlineno))
-            if code is not None and code.co_freevars == function.__code__.co_freevars:
-                changed.append((function, function.__code__))
-                function.__code__ = code
+    names = tuple(modules)
+    replaced = _replacements(names)
+    for name in names:
+        setattr(sys.modules[name], _NAME, point)
+    for function, _, instrumented in replaced:
+        function.__code__ = instrumented
     try:
         yield
     finally:
-        for function, code in changed:
+        for function, code, _ in replaced:
             function.__code__ = code
-        for module in named:
-            delattr(module, _NAME)
+        for name in names:
+            delattr(sys.modules[name], _NAME)
+
+
+@cache
+def _replacements(names: tuple[str, ...]) -> tuple[tuple[FunctionType, CodeType, CodeType], ...]:
+    """Every function of the modules with its code, and the code with points in it."""
+    found = []
+    for module in map(_loaded, names):
+        codes = _instrumented(module)
+        for function in _functions(module):
+            own = function.__code__
+            code = codes.get((own.co_qualname, own.co_firstlineno))
+            if code is not None and code.co_freevars == own.co_freevars:
+                found.append((function, own, code))
+    return tuple(found)
 
 
 def _loaded(name: str) -> ModuleType:
@@ -92,7 +102,6 @@ def _belongs(value: object, module: ModuleType) -> bool:
     return getattr(value, "__module__", None) == module.__name__
 
 
-@cache
 def _instrumented(module: ModuleType) -> dict[tuple[str, int], CodeType]:
     """The code of all functions of a module, with points in it, by qualified name and first line."""
     try:

@@ -18,6 +18,9 @@ Dropped = frozenset[tuple[int, int]]
 _TRIES = 24
 """Schedules that are tried for a scenario with one operation less."""
 
+_OTHERS = 300
+"""Rarely preempting schedules that are tried for a failure that took more than one preemption."""
+
 _FEW = 3
 """Preemptions a person can follow."""
 
@@ -91,6 +94,17 @@ class _Shrinker:
                     place += size
             size //= 2
 
+    def other_schedules(self) -> None:
+        """Look for the same failure under strategies that preempt rarely."""
+        generator = Generator(0)
+        for number in range(_OTHERS):
+            if self.best.outcome.trace.preemptions <= 1:
+                return
+            length = self.best.outcome.trace.nr_steps
+            found = self.fails(self.best.dropped, PCT(generator.getrandbits(63), 2 + number % 2, length))
+            if found is not None and self._smaller(found):
+                self.best = found
+
     def few_preemptions(self) -> None:
         """Look for the same failure with fewer preemptions, systematically."""
         bound = min(self.best.outcome.trace.preemptions - 1, _FEW)
@@ -139,6 +153,7 @@ def shrink(
     shrinker.drop_operations(counts)
     shrinker.drop_choices()
     if shrinker.best.outcome.trace.preemptions > 1:
+        shrinker.other_schedules()
         shrinker.few_preemptions()
         shrinker.drop_choices()
     return shrinker.best

@@ -127,6 +127,17 @@ class Trace:
             (number, one.chosen) for number, one in enumerate(self.record) if one.chosen != one.alternative
         )
 
+    def inside_callbacks(self) -> list[int]:
+        """The steps, by number, at which a CPU was inside a driver's callback."""
+        depth: dict[int, int] = {}
+        inside = []
+        for number, one in enumerate(self.record):
+            if depth.get(one.cpu):
+                inside.append(number)
+            change = (one.event in CALLBACKS) - (one.event == Event.RETURN)
+            depth[one.cpu] = depth.get(one.cpu, 0) + change
+        return inside
+
     def text(self, step: Step) -> str:
         """What the CPU was about to do, in words: ``lock SpinLock 'pool'``, ``get_page 0x1f``."""
         word = _WORDS[step.event]

@@ -4,13 +4,12 @@ from collections.abc import Callable, Sequence
 
 from movable.conformance.races import Arena, Races
 from movable.conformance.registry import CheckFunction, check
-from movable.drivers import Handle
 from movable.flags import MigrateMode
 from movable.sched import Op
 
 _SEEN = ("RACE-1", "RACE-3", "RACE-4", "RACE-5", "RACE-6", "RACE-7", "RACE-9")
 _FIRST = ("STORE", "COMPACT-NODE")
-_SIZES = (600, 3000, 90, 4096)
+_SIZES = (600, 3000, 90, 3000)
 
 
 def _race(
@@ -26,17 +25,12 @@ def _race(
     return check(check_id, title, clauses=clauses, needs=needs, level="L3", requires=requires, rig=Races)
 
 
-def _filled(arena: Arena, pages: int = 4, objects: int = 10) -> list[Handle]:
-    arena.fill(pages=pages, objects=objects)
-    return list(arena.ledger.handles)
-
-
 @_race("RACE-STORE", "storing while pages are migrated")
 def store(races: Races) -> None:
     """One CPU isolates, migrates and puts back; another one stores and reads."""
 
     def script(arena: Arena) -> Sequence[Sequence[Op]]:
-        handles = _filled(arena)
+        handles = arena.populate()
         return [[*arena.moves(), *arena.moves()], [*arena.stores(_SIZES), *arena.reads(handles[:2])]]
 
     races.explore(script)
@@ -47,7 +41,7 @@ def drop(races: Races) -> None:
     """One CPU isolates, migrates and puts back; another one drops the objects of those pages."""
 
     def script(arena: Arena) -> Sequence[Sequence[Op]]:
-        handles = _filled(arena)
+        handles = arena.populate()
         return [[*arena.moves(), *arena.moves()], arena.drops(handles)]
 
     races.explore(script)
@@ -58,7 +52,7 @@ def load(races: Races) -> None:
     """One CPU isolates, migrates and puts back; another one reads, and sees nothing but what was stored."""
 
     def script(arena: Arena) -> Sequence[Sequence[Op]]:
-        handles = _filled(arena)
+        handles = arena.populate()
         return [[*arena.moves(), *arena.moves()], arena.reads(handles)]
 
     races.explore(script)
@@ -69,7 +63,7 @@ def pin(races: Races) -> None:
     """One CPU isolates, migrates and puts back; what another one has pinned stays where it is."""
 
     def script(arena: Arena) -> Sequence[Sequence[Op]]:
-        handles = _filled(arena)
+        handles = arena.populate()
         return [[*arena.moves(), *arena.moves()], arena.pins(handles[:6])]
 
     races.explore(script)
@@ -80,7 +74,7 @@ def putback(races: Races) -> None:
     """One CPU isolates and puts back without migrating; another one stores and drops."""
 
     def script(arena: Arena) -> Sequence[Sequence[Op]]:
-        handles = _filled(arena)
+        handles = arena.populate()
         mix = [op for pair in zip(arena.drops(handles), arena.stores(_SIZES), strict=False) for op in pair]
         return [[*arena.moves(migrate=False), *arena.moves(migrate=False)], mix]
 
@@ -92,7 +86,7 @@ def two(races: Races) -> None:
     """Two CPUs isolate, migrate and put back whatever they get; a third one stores and drops."""
 
     def script(arena: Arena) -> Sequence[Sequence[Op]]:
-        handles = _filled(arena)
+        handles = arena.populate()
         mix = [*arena.drops(handles[:3]), *arena.stores(_SIZES[:2])]
         return [arena.moves(), arena.moves(), mix]
 
@@ -104,7 +98,7 @@ def compact(races: Races) -> None:
     """One CPU compacts the zone; another one drops and stores."""
 
     def script(arena: Arena) -> Sequence[Sequence[Op]]:
-        handles = _filled(arena)
+        handles = arena.populate()
         mix = [op for pair in zip(arena.drops(handles), arena.stores(_SIZES), strict=False) for op in pair]
         return [arena.compacts(), mix]
 
@@ -116,7 +110,7 @@ def asynchronous(races: Races) -> None:
     """Migration in MIGRATE_ASYNC; a driver that claims never to sleep in it does not."""
 
     def script(arena: Arena) -> Sequence[Sequence[Op]]:
-        handles = _filled(arena)
+        handles = arena.populate()
         mix = [*arena.drops(handles[:4]), *arena.stores(_SIZES)]
         return [[*arena.moves(MigrateMode.ASYNC), *arena.moves(MigrateMode.ASYNC)], mix]
 
@@ -128,7 +122,7 @@ def work(races: Races) -> None:
     """All objects of isolated pages are dropped; the pages are put back, migrated, and work runs meanwhile."""
 
     def script(arena: Arena) -> Sequence[Sequence[Op]]:
-        handles = _filled(arena)
+        handles = arena.populate()
         drops = arena.drops(handles)
         half = len(drops) // 2
         return [
@@ -144,7 +138,7 @@ def users(races: Races) -> None:
     """Two CPUs store, read and drop objects of their own; a third one migrates."""
 
     def script(arena: Arena) -> Sequence[Sequence[Op]]:
-        handles = _filled(arena)
+        handles = arena.populate()
         first, second = handles[::2], handles[1::2]
         return [
             [*arena.drops(first[:2]), *arena.stores(_SIZES[:2]), *arena.reads(first[2:])],
@@ -160,7 +154,7 @@ def unload(races: Races) -> None:
     """One CPU isolates, migrates and puts back; another one unloads the driver."""
 
     def script(arena: Arena) -> Sequence[Sequence[Op]]:
-        _filled(arena)
+        arena.populate()
         return [arena.moves(pages=arena.marked()), arena.unloads()]
 
     races.explore(script)

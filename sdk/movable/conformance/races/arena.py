@@ -21,6 +21,7 @@ CPUS = 4
 _T = TypeVar("_T")
 
 _PATIENCE = 12
+_SIZES = (3000, 600, 3000, 600, 3000, 600, 3000, 90)
 
 _MACHINE = MachineConfig(
     "races",
@@ -55,6 +56,15 @@ class Arena(Rig):
         own = clause if clause is not None and clause.startswith("RACE-") else "RACE-9"
         super().fail(what, clause=own, pfn=pfn, where=where)
 
+    def populate(self) -> list[Handle]:
+        """Store a few objects of few sizes, so that they share pages and lie over page boundaries; their handles."""
+        limit = self.spec.capabilities.max_object
+        for size in _SIZES:
+            self.store(min(size, limit))
+        if not self.marked():
+            self.fill(pages=2)
+        return list(self.ledger.handles)
+
     # Operations of users
 
     def stores(self, sizes: Iterable[int]) -> list[Op]:
@@ -82,6 +92,16 @@ class Arena(Rig):
         """Ask the driver to unload; what it left behind is judged when all CPUs are done."""
         self.closed = True
         self.ask("close()", self.driver.close)
+
+    def drop(self, handle: Handle) -> bool:
+        """Ask the driver to drop an object. Struck off before that: another CPU may get its handle at once."""
+        data = self.ledger.objects.pop(handle)
+        done = self.ask("drop()", self.workload.drop, handle)
+        if done is not True and done is not False:
+            self.fail(f"drop() answered {done!r}, not True or False", where="drop()")
+        if not done:
+            self.ledger.enter(handle, data)
+        return bool(done)
 
     def _number(self, handle: Handle) -> int:
         return self.ledger.handles.index(handle)

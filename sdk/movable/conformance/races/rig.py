@@ -1,6 +1,7 @@
 """The rig of a race check: looks for a schedule that fails, makes it small, and tells how to repeat it."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from attrs import evolve
@@ -54,9 +55,14 @@ class Races:
         self.arena: Arena | None = None
 
     def scenario(
-        self, script: Script, dropped: Dropped = frozenset(), *, strict_async: bool = False
+        self,
+        script: Script,
+        dropped: Dropped = frozenset(),
+        *,
+        strict_async: bool = False,
+        lines: bool = False,
     ) -> Scenario:
-        """A new arena, filled, with the operations that are not dropped."""
+        """A new arena, filled, with the operations that are not dropped; ``lines``: points between lines too."""
         self.clock.check()
         arena = Arena(
             self.spec, self.seed, owns=self.owns, clock=self.clock, debug=self.debug, settings=self.settings
@@ -66,54 +72,50 @@ class Races:
             [op for number, op in enumerate(ops) if (cpu, number) not in dropped]
             for cpu, ops in enumerate(script(arena))
         ]
-        lines = modules_of(arena.driver) if self.settings.lines else ()
-        return Scenario(arena.vm, cpus, arena.judge, lines=lines, strict_async=strict_async)
+        modules = modules_of(arena.driver) if lines else ()
+        return Scenario(arena.vm, cpus, arena.judge, lines=modules, strict_async=strict_async)
 
     def explore(self, script: Script, *, usual: int = USUAL, strict_async: bool = False) -> None:
         """Try schedules until one fails or the budget is spent; raises what the smallest failure raised.
 
+        A third of the runs, all if the settings say so, have points between the lines of the driver's own code.
         No switch of CPUs in all runs means that nothing was concurrent: an error of the check.
         """
-
-        def make(dropped: Dropped = frozenset()) -> Scenario:
-            return self.scenario(script, dropped, strict_async=strict_async)
-
-        rounds = self.settings.budget.rounds(usual)
-        try:
-            found = explore(make, rounds, seed=self.settings.seed)
-        except BaseException as error:
-            self._note_schedule(error)
-            raise
-        self._note(found)
-        if found.failure is not None:
-            self._fail(make, found.failure)
-        if not found.switches:
-            raise MovableError(
-                f"{self.check} switched between CPUs in none of {found.runs} runs: nothing was concurrent"
-            )
+        for share, lines in ((1.0, True),) if self.settings.lines else ((2 / 3, False), (1 / 3, True)):
+            make = partial(self.scenario, script, strict_async=strict_async, lines=lines)
+            rounds = self.settings.budget.share(share).rounds(usual)
+            try:
+                found = explore(make, rounds, seed=self.settings.seed + lines)
+            except BaseException as error:
+                self._note_schedule(error, lines)
+                raise
+            self._note(found)
+            if found.failure is not None:
+                self._fail(make, found.failure, lines)
+        if not self.figures["switches"]:
+            raise MovableError(f"{self.check} never switched between CPUs: nothing was concurrent")
 
     def _note(self, found: Exploration) -> None:
-        self.figures |= {"schedules": found.runs, "steps": found.steps, "switches": found.switches}
+        for name in ("schedules", "steps", "switches"):
+            self.figures[name] = self.figures.get(name, 0) + getattr(found, name)
 
-    def _note_schedule(self, error: BaseException) -> None:
+    def _note_schedule(self, error: BaseException, lines: bool) -> None:
         """Of a run that was cut off: what it had done so far repeats it."""
         outcome = getattr(error, "outcome", None)
         if isinstance(outcome, Outcome):
-            self.token = self._token(Failure(frozenset(), outcome))
+            self.token = self._token(Failure(frozenset(), outcome), lines)
 
-    def _token(self, failure: Failure) -> str:
-        return str(
-            Token("-", self.check, self.settings.seed, failure.dropped, failure.schedule, self.settings.lines)
-        )
+    def _token(self, failure: Failure, lines: bool) -> str:
+        return str(Token("-", self.check, self.settings.seed, failure.dropped, failure.schedule, lines))
 
-    def _fail(self, make: Callable[[Dropped], Scenario], outcome: Outcome) -> None:
+    def _fail(self, make: Callable[[Dropped], Scenario], outcome: Outcome, lines: bool) -> None:
         error = outcome.error
         assert error is not None
         failure = Failure(frozenset(), outcome)
         cause = _cause(error)
         if cause[0] != "nondeterminism":
             failure = self._shrunk(make, failure, cause)
-        self.token = self._token(failure)
+        self.token = self._token(failure, lines)
         small = failure.outcome
         self.figures |= {"preemptions": small.trace.preemptions, "shrunk_steps": small.trace.nr_steps}
         for cpu, stack in small.stacks:
@@ -129,7 +131,7 @@ class Races:
             failure,
             lambda other: other.error is not None and _cause(other.error) == cause,
             counts,
-            most_runs=self.settings.budget.count(400),
+            most_runs=self.settings.budget.count(1500),
         )
 
     def dispose(self, *, ask_driver: bool = True) -> None:
@@ -147,7 +149,7 @@ class Replaying(Races):
     """Runs the one schedule of a token; ``outcome`` is how that went."""
 
     def __init__(self, spec: DriverSpec, token: Token, **settings: Any) -> None:
-        own = evolve(settings.pop("settings", Settings()), seed=token.seed, lines=token.lines)
+        own = evolve(settings.pop("settings", Settings()), seed=token.seed)
         super().__init__(spec, f"{token.check} {token.seed}", settings=own, **settings)
         self.repeated = token
         self.cpus = 0
@@ -155,7 +157,8 @@ class Replaying(Races):
 
     def explore(self, script: Script, *, usual: int = USUAL, strict_async: bool = False) -> None:
         """Run the schedule once; raises what it raised."""
-        scenario = self.scenario(script, self.repeated.dropped, strict_async=strict_async)
+        token = self.repeated
+        scenario = self.scenario(script, token.dropped, strict_async=strict_async, lines=token.lines)
         self.cpus = len(scenario.cpus)
         self.outcome = run(scenario, Replay(self.repeated.schedule))
         if self.outcome.error is not None:
