@@ -213,7 +213,7 @@ struct mv_step {
 };
 
 struct mv_choice {
-	unsigned int step, cpu;
+	unsigned int at, step, cpu;
 };
 
 struct mv_plan {
@@ -223,7 +223,7 @@ struct mv_plan {
 	unsigned int depth, length;	/* PCT: bugs of that depth, in a run of about so many steps */
 	unsigned int limit;		/* most steps of the run */
 	bool strict_async;
-	const struct mv_choice *choices; /* borrowed: steps at which to leave the policy */
+	const struct mv_choice *choices; /* borrowed, sorted: own steps of a CPU at which to leave the policy */
 	unsigned int nr_choices;
 };
 

@@ -101,15 +101,34 @@ static int pct_choice(struct sched *s, uint32_t runnable, int me, bool stays)
 	return highest_priority(s, runnable);
 }
 
+/* The CPU that the schedule wants to go on at this step of `me`; -1 if it says nothing, or that CPU cannot. */
+static int scheduled_choice(struct sched *s, uint32_t runnable, int me)
+{
+	struct sched_cpu *cpu = &s->cpus[me];
+	const struct sched_choice *choice;
+
+	for (; cpu->next_choice < s->nr_choices; cpu->next_choice++) {
+		choice = &s->choices[cpu->next_choice];
+		if (choice->at == (uint32_t)me && choice->step >= cpu->nr_steps)
+			break;
+		if (choice->at > (uint32_t)me)
+			return -1;
+	}
+	if (cpu->next_choice >= s->nr_choices)
+		return -1;
+	choice = &s->choices[cpu->next_choice];
+	if (choice->step != cpu->nr_steps || choice->cpu >= s->nr_cpus || !(runnable >> choice->cpu & 1))
+		return -1;
+	return (int)choice->cpu;
+}
+
 /* Who goes on. `stays`: whether `me` could; it may be asked to yield all the same. */
 static int choose(struct sched *s, uint32_t runnable, int me, bool stays, int fallback)
 {
-	if (s->next_choice < s->nr_choices && s->choices[s->next_choice].step == s->nr_steps) {
-		uint32_t cpu = s->choices[s->next_choice++].cpu;
+	int scheduled = scheduled_choice(s, runnable, me);
 
-		if (cpu < s->nr_cpus && runnable >> cpu & 1)
-			return (int)cpu;
-	}
+	if (scheduled >= 0)
+		return scheduled;
 	switch (s->policy) {
 	case SCHED_ROUND_ROBIN:
 		return next_in_turn(s, runnable, me);
@@ -132,6 +151,7 @@ static void record(struct sched *s, const struct sched_step *step)
 	if (s->nr_steps < s->room)
 		s->steps[s->nr_steps] = *step;
 	s->nr_steps++;
+	s->cpus[step->cpu].nr_steps++;
 }
 
 /* What belongs to the CPU that runs, kept on its own stack while another one runs. */

@@ -60,9 +60,12 @@ struct sched_step {
 	uint64_t id;
 };
 
-/* A step at which a schedule leaves the default. */
+/*
+ * A step at which a schedule leaves the default: CPU `at` is at its own step number `step`, and `cpu` goes on.
+ * Own steps, so that a choice keeps its meaning where others before it are left out.
+ */
 struct sched_choice {
-	uint32_t step, cpu;
+	uint32_t at, step, cpu;
 };
 
 struct held_lock {
@@ -79,6 +82,8 @@ struct sched_cpu {
 	unsigned int nr_held, atomic;
 	struct held_lock held[MAX_HELD];
 	uint64_t priority;
+	uint32_t nr_steps;	  /* its own */
+	unsigned int next_choice; /* the first choice that may still come */
 };
 
 struct sched {
@@ -91,8 +96,8 @@ struct sched {
 	uint32_t limit;
 	bool strict_async; /* sleeping in a MIGRATE_ASYNC callback breaks a rule */
 
-	const struct sched_choice *choices; /* borrowed: the schedule that is followed */
-	unsigned int nr_choices, next_choice;
+	const struct sched_choice *choices; /* borrowed: the schedule that is followed, by CPU and step */
+	unsigned int nr_choices;
 
 	unsigned int nr_cpus;
 	struct sched_cpu cpus[MAX_CPUS];

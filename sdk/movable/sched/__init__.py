@@ -8,7 +8,7 @@ from movable.sched.columns import columns
 from movable.sched.explore import Exploration, Preemptions, explore, portfolio
 from movable.sched.perfetto import chrome_trace
 from movable.sched.run import PAUSE_KEY, Op, Outcome, Run, Scenario, run
-from movable.sched.schedule import Schedule
+from movable.sched.schedule import Choice, Schedule
 from movable.sched.shrink import Dropped, Failure, shrink
 from movable.sched.strategy import PCT, Random, Replay, RoundRobin, Strategy
 from movable.sched.trace import Event, Step, Trace
@@ -16,6 +16,7 @@ from movable.sched.trace import Event, Step, Trace
 __all__ = [
     "PAUSE_KEY",
     "PCT",
+    "Choice",
     "Dropped",
     "Event",
     "Exploration",

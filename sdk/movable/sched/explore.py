@@ -8,7 +8,7 @@ from attrs import frozen
 
 from movable.errors import RULES, KernelAssertion
 from movable.sched.run import Outcome, Scenario, run
-from movable.sched.schedule import Schedule
+from movable.sched.schedule import Choice, Schedule
 from movable.sched.strategy import PCT, Random, Replay, RoundRobin, Strategy
 from movable.sched.trace import Trace
 
@@ -53,8 +53,8 @@ class Preemptions:
 
     def learn(self, schedule: Schedule, trace: Trace) -> None:
         """Note the schedules that leave this one later than at its last choice."""
-        last = schedule.choices[-1][0] if len(schedule) else -1
         steps = trace.steps
+        last = max((step.number for step in steps if step.chosen != step.default), default=-1)
         used = sum(step.preempts for step in steps[: last + 1])
         for step in steps[last + 1 :]:
             cost = used + (step.default == step.cpu)
@@ -62,7 +62,7 @@ class Preemptions:
                 continue
             for cpu in range(step.runnable.bit_length()):
                 if step.runnable >> cpu & 1 and cpu != step.chosen:
-                    self._levels[cost].append(schedule.then(step.number, cpu))
+                    self._levels[cost].append(schedule.then(Choice(step.cpu, step.own, cpu)))
 
 
 def portfolio(seed: int, first: Trace) -> Iterator[Strategy]:
@@ -72,15 +72,16 @@ def portfolio(seed: int, first: Trace) -> Iterator[Strategy]:
     """
     yield RoundRobin()
     generator = Generator(seed)
-    length, inside = first.nr_steps, first.inside_callbacks() or range(1, max(first.nr_steps, 2))
-    cpus = 1 + max((step.chosen for step in first.record), default=0)
+    length, steps = first.nr_steps, first.steps
+    inside = first.inside_callbacks() or [(step.cpu, step.own) for step in steps]
+    cpus = 1 + max((step.cpu for step in steps), default=0)
     for number in count():
         own = generator.getrandbits(63)
         match number % 5:
             case 0:
                 yield PCT(own, 2, length)
             case 1 | 3:
-                yield Replay(Schedule([(generator.choice(inside), generator.randrange(cpus))]))
+                yield Replay(Schedule([Choice(*generator.choice(inside), generator.randrange(cpus))]))
             case 2:
                 yield Random(own, (4, 16, 64)[number // 5 % 3])
             case _:

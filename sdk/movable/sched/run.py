@@ -209,7 +209,7 @@ class Run:
 
     def _begin(self) -> None:
         plan, strategy = ffi.new("struct mv_plan *"), self.strategy
-        choices = [{"step": step, "cpu": cpu} for step, cpu in strategy.schedule.choices]
+        choices = [(one.at, one.step, one.cpu) for one in sorted(strategy.schedule.choices)]
         buffer = ffi.new("struct mv_choice[]", choices)
         plan.policy, plan.limit, plan.strict_async = (
             strategy.policy,

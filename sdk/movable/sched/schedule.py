@@ -9,30 +9,46 @@ from attrs import field, frozen
 
 from movable.errors import ConfigError
 
-__all__ = ["Schedule"]
+__all__ = ["Choice", "Schedule"]
 
-_CHOICE = re.compile(r"(\d+)([a-z])")
+_CHOICE = re.compile(r"([a-z])(\d+)([a-z])")
 
 
-def _choices(value: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    return tuple((step, cpu) for step, cpu in value)
+@frozen(order=True)
+class Choice:
+    """At its own step number ``step`` CPU ``at`` has to let CPU ``cpu`` go on.
+
+    Steps are a CPU's own, so that a choice keeps its meaning where others before it are left out.
+    """
+
+    at: int
+    step: int
+    cpu: int
+
+    def __str__(self) -> str:
+        """``a17b``: CPU 0, step 17, CPU 1."""
+        return f"{ascii_lowercase[self.at]}{self.step}{ascii_lowercase[self.cpu]}"
+
+
+def _choices(value: Iterable[Choice]) -> tuple[Choice, ...]:
+    return tuple(value)
 
 
 @frozen
 class Schedule:
-    """Steps at which another CPU goes on than the default would choose: ``(step, cpu)`` in order of steps.
+    """Steps at which another CPU goes on than the default would choose, in the order in which they come.
 
     The default stays on the running CPU as long as it can go on, then takes the next one in turn.
     """
 
-    choices: tuple[tuple[int, int], ...] = field(default=(), converter=_choices)
+    choices: tuple[Choice, ...] = field(default=(), converter=_choices)
 
     def __len__(self) -> int:
         return len(self.choices)
 
     def __str__(self) -> str:
-        """``17b42a``: at step 17 CPU 1 goes on, at step 42 CPU 0; ``-`` for the default alone."""
-        return "".join(f"{step}{ascii_lowercase[cpu]}" for step, cpu in self.choices) or "-"
+        """``a17bb4a``: at step 17 of CPU 0 CPU 1 goes on, at its step 4 CPU 0; ``-`` for the default alone."""
+        return "".join(map(str, self.choices)) or "-"
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -43,16 +59,18 @@ class Schedule:
         """
         if text == "-":
             return cls()
-        found = [(int(step), ascii_lowercase.index(cpu)) for step, cpu in _CHOICE.findall(text)]
-        schedule = cls(found)
-        if not found or str(schedule) != text or found != sorted(found):
-            raise ConfigError(f"schedule: {text!r} is no list of steps and CPUs such as 17b42a")
+        schedule = cls(
+            Choice(ascii_lowercase.index(at), int(step), ascii_lowercase.index(cpu))
+            for at, step, cpu in _CHOICE.findall(text)
+        )
+        if not schedule.choices or str(schedule) != text:
+            raise ConfigError(f"schedule: {text!r} is no list of CPUs and steps such as a17bb4a")
         return schedule
 
     def without(self, positions: frozenset[int]) -> Self:
         """The schedule without the choices at these positions."""
         return type(self)(one for place, one in enumerate(self.choices) if place not in positions)
 
-    def then(self, step: int, cpu: int) -> Self:
-        """The schedule with one more choice, later than all of its own."""
-        return type(self)((*self.choices, (step, cpu)))
+    def then(self, choice: Choice) -> Self:
+        """The schedule with one more choice, which comes after all of its own."""
+        return type(self)((*self.choices, choice))

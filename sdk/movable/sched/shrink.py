@@ -5,7 +5,6 @@ from random import Random as Generator
 
 from attrs import define, frozen
 
-from movable.sched.explore import Preemptions
 from movable.sched.run import Outcome, Scenario, run
 from movable.sched.schedule import Schedule
 from movable.sched.strategy import PCT, Replay, Strategy
@@ -19,10 +18,10 @@ _TRIES = 24
 """Schedules that are tried for a scenario with one operation less."""
 
 _OTHERS = 300
-"""Rarely preempting schedules that are tried for a failure that took more than one preemption."""
+"""Rarely preempting schedules that are tried for a failure that took more than a few preemptions."""
 
-_FEW = 3
-"""Preemptions a person can follow."""
+_FEW = 2
+"""Preemptions that a person follows with ease."""
 
 
 @frozen
@@ -98,30 +97,12 @@ class _Shrinker:
         """Look for the same failure under strategies that preempt rarely."""
         generator = Generator(0)
         for number in range(_OTHERS):
-            if self.best.outcome.trace.preemptions <= 1:
+            if self.best.outcome.trace.preemptions <= _FEW:
                 return
             length = self.best.outcome.trace.nr_steps
             found = self.fails(self.best.dropped, PCT(generator.getrandbits(63), 2 + number % 2, length))
             if found is not None and self._smaller(found):
                 self.best = found
-
-    def few_preemptions(self) -> None:
-        """Look for the same failure with fewer preemptions, systematically."""
-        bound = min(self.best.outcome.trace.preemptions - 1, _FEW)
-        if bound < 0:
-            return
-        search = Preemptions(bound, 0)
-        while self.runs_left > 0 and (schedule := search.next()) is not None:
-            self.runs_left -= 1
-            scenario = self.make(self.best.dropped)
-            outcome = run(scenario, Replay(schedule))
-            if outcome.error is not None:
-                if self.same(outcome):
-                    self.best = Failure(self.best.dropped, outcome)
-                    return
-                continue
-            search.learn(schedule, outcome.trace)
-            scenario.vm.close()
 
     def _smaller(self, other: Failure) -> bool:
         return _size(other) < _size(self.best)
@@ -138,7 +119,7 @@ def shrink(
     same: Callable[[Outcome], bool],
     counts: tuple[int, ...],
     *,
-    most_runs: int = 600,
+    most_runs: int = 500,
 ) -> Failure:
     """Return a failure of the same cause with fewer operations and preemptions, if there is one.
 
@@ -152,8 +133,7 @@ def shrink(
     shrinker = _Shrinker(make, same, failure, most_runs)
     shrinker.drop_operations(counts)
     shrinker.drop_choices()
-    if shrinker.best.outcome.trace.preemptions > 1:
+    if shrinker.best.outcome.trace.preemptions > _FEW:
         shrinker.other_schedules()
-        shrinker.few_preemptions()
         shrinker.drop_choices()
     return shrinker.best

@@ -1,12 +1,13 @@
 """What a run was: its steps, as the core recorded them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from typing import Any
 
 from attrs import field, frozen
 
-from movable.sched.schedule import Schedule
+from movable.sched.schedule import Choice, Schedule
 
 __all__ = ["CALLBACKS", "Event", "Step", "Trace"]
 
@@ -78,12 +79,14 @@ _WORDS = {
 class Step:
     """A scheduling point: which CPU was at it, what it was about to do, and who went on instead.
 
+    ``number`` counts the steps of all CPUs, ``own`` those of this one.
     ``runnable`` has a bit for each CPU that could go on, ``default`` is whom the default would have chosen;
     ``id`` is a page frame, the key of a lock, the number of an operation or of a line.
     """
 
     number: int
     cpu: int
+    own: int
     event: Event
     id: int
     chosen: int
@@ -116,26 +119,32 @@ class Trace:
     def steps(self) -> tuple[Step, ...]:
         """Every step, in order."""
         return tuple(
-            Step(number, one.cpu, Event(one.event), one.id, one.chosen, one.alternative, one.runnable)
-            for number, one in enumerate(self.record)
+            Step(number, one.cpu, own, Event(one.event), one.id, one.chosen, one.alternative, one.runnable)
+            for number, (one, own) in enumerate(self._counted())
         )
 
     @property
     def schedule(self) -> Schedule:
         """The schedule that repeats this run, whatever strategy made it."""
         return Schedule(
-            (number, one.chosen) for number, one in enumerate(self.record) if one.chosen != one.alternative
+            Choice(one.cpu, own, one.chosen) for one, own in self._counted() if one.chosen != one.alternative
         )
 
-    def inside_callbacks(self) -> list[int]:
-        """The steps, by number, at which a CPU was inside a driver's callback."""
-        depth: dict[int, int] = {}
+    def _counted(self) -> Iterator[tuple[Any, int]]:
+        """The recorded steps, each with how many its CPU had done before."""
+        done: Counter[int] = Counter()
+        for one in self.record:
+            yield one, done[one.cpu]
+            done[one.cpu] += 1
+
+    def inside_callbacks(self) -> list[tuple[int, int]]:
+        """The steps, by CPU and own number, at which a CPU was inside a driver's callback."""
+        depth: Counter[int] = Counter()
         inside = []
-        for number, one in enumerate(self.record):
-            if depth.get(one.cpu):
-                inside.append(number)
-            change = (one.event in CALLBACKS) - (one.event == Event.RETURN)
-            depth[one.cpu] = depth.get(one.cpu, 0) + change
+        for one, own in self._counted():
+            if depth[one.cpu]:
+                inside.append((one.cpu, own))
+            depth[one.cpu] += (one.event in CALLBACKS) - (one.event == Event.RETURN)
         return inside
 
     def text(self, step: Step) -> str:

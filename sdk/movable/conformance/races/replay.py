@@ -35,7 +35,7 @@ def replay(token: str, driver: DriverLike | None = None) -> Replay:
     """Run the schedule that a failed race check has named, once.
 
     Args:
-        token: what the check's message gives, such as ``r1/zsmalloc/RACE-DROP/0/1.2/17b42a``.
+        token: what the check's message gives, such as ``r1/zsmalloc/RACE-DROP/0/1.2/a17bb4a``.
         driver: the driver, if it is not the one that the token names.
 
     Raises:

@@ -131,7 +131,7 @@ class Races:
             failure,
             lambda other: other.error is not None and _cause(other.error) == cause,
             counts,
-            most_runs=self.settings.budget.count(1500),
+            most_runs=self.settings.budget.count(500),
         )
 
     def dispose(self, *, ask_driver: bool = True) -> None:

@@ -31,7 +31,7 @@ class Token:
     lines: bool = False
 
     def __str__(self) -> str:
-        """``r1/zsmalloc/RACE-DROP/0/1.2+1.3/17b42a``; an ``L`` behind the seed means line points."""
+        """``r1/zsmalloc/RACE-DROP/0/1.2+1.3/a17bb4a``; an ``L`` behind the seed means line points."""
         dropped = "+".join(f"{cpu}.{number}" for cpu, number in sorted(self.dropped)) or "-"
         seed = f"{self.seed}{'L' if self.lines else ''}"
         return "/".join((_VERSION, self.driver, self.check, seed, dropped, str(self.schedule)))
@@ -46,7 +46,7 @@ class Token:
         parts = text.strip().split("/")
         if len(parts) != 6 or parts[0] != _VERSION:
             raise ConfigError(
-                f"token: {text!r} is none; one looks like {_VERSION}/DRIVER/RACE-DROP/0/-/17b42a"
+                f"token: {text!r} is none; one looks like {_VERSION}/DRIVER/RACE-DROP/0/-/a17bb4a"
             )
         _, driver, check, seed, dropped, schedule = parts
         seeded = _SEED.fullmatch(seed)
