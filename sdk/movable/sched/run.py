@@ -290,16 +290,19 @@ class Run:
             self.error = error
 
     def _drain(self) -> None:
-        """End CPUs that are still suspended: the dead machine makes each leave what it was in."""
+        """End CPUs that are still suspended: GreenletExit passes through whatever they are in.
+
+        It is no Exception, so that a driver which catches those does not go on; the machine is dead besides.
+        """
         if all(one.dead for one in self._greenlets):
             return
         lib.mv_sched_stop(self.c)
         for cpu, one in enumerate(self._greenlets):
+            self.vm.machine.cpu = cpu
+            lib.mv_set_cpu(self.c, cpu)
             for _ in range(_PATIENCE):
                 if one.dead or not one:
                     break
-                self._enter(cpu)
-            else:
                 one.throw(GreenletExit)
 
     def _judge(self) -> None:
