@@ -23,7 +23,7 @@ __all__ = ["judge_correct", "judge_mutant", "measure_power"]
 
 OnJudged = Callable[[MutantResult | CorrectResult], None]
 
-_WAITS_S = 0.3
+_WAITS_S = 1.0
 _LIMIT_S = 20.0
 
 
