@@ -100,7 +100,11 @@ def _print_checks(console: Console, report: Report) -> None:
         if result.outcome is not Outcome.NOT_RUN:
             outcome = (f"{result.outcome:<12}", _STYLE[result.outcome])
             time = f"{1000 * result.seconds:>7.1f} ms  "
-            console.print(Text.assemble(f"{result.id:<{width}}  ", outcome, time, check_title(result.id)))
+            figures = "".join(f", {value:g} {name}" for name, value in result.figures.items())
+            row = Text.assemble(
+                f"{result.id:<{width}}  ", outcome, time, check_title(result.id), (figures, "dim")
+            )
+            console.print(row)
 
 
 def _print_notes(console: Console, report: Report) -> None:

@@ -73,7 +73,7 @@ class Judge:
             self._dispose(rig)
         if clock.expired:
             end = self.failed(check, expired(settings.limit, _running(rig)))
-        return end if rig is None else evolve(end, token=rig.token, figures=dict(rig.figures))
+        return end if rig is None else _with_finds(end, rig)
 
     def _rig(self, check: Check, settings: Settings, clock: Deadline) -> Rig:
         return (check.rig or Rig)(
@@ -94,6 +94,15 @@ class Judge:
                 rig.dispose(ask_driver=self.patient)
         except DeadlineExpired:
             self.patient = False
+
+
+def _with_finds(end: Ended, rig: Rig) -> Ended:
+    """The end with what the check counted, and of a failure the schedule that shows it."""
+    figures = dict(rig.figures)
+    if end.outcome is not Outcome.FAIL or not rig.token:
+        return evolve(end, figures=figures)
+    replay = f"{end.message}\nreplay  movable replay {rig.token}"
+    return evolve(end, token=rig.token, figures=figures, message=replay)
 
 
 def _running(rig: Rig | None) -> str | None:
