@@ -45,10 +45,15 @@ def _message(driver: Any, check_id: str) -> tuple[Outcome, str]:
     return result.outcome, result.message
 
 
-@pytest.mark.parametrize("driver", [PinsNothing, HasNoPin, Cells])
+@pytest.mark.parametrize("driver", [PinsNothing, HasNoPin])
 def test_a_pin_that_keeps_nothing_needs_no_claim(driver: Any) -> None:
-    """A pin() that does nothing or refuses is no capability; one that is claimed is entered and left."""
+    """A pin() that does nothing or refuses is no capability."""
     assert _message(driver, "CAP-PIN") == (Outcome.PASS, "")
+
+
+def test_a_claimed_pin_is_judged_elsewhere() -> None:
+    """Where pin is claimed there is no unclaimed one to find."""
+    assert _message(Cells, "CAP-PIN")[0] is Outcome.NOT_CLAIMED
 
 
 def test_larger_objects_are_advice_only_if_they_last() -> None:

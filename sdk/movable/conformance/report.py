@@ -89,7 +89,9 @@ class LevelCount:
     def summary(self, level: str) -> str:
         """The line with the denominator: ``L1 contract: pass, 68/68 run passed, 4 not claimed``."""
         name = f"{level} {LEVELS.get(level, '')}".rstrip()
-        text = f"{name}: {self.verdict}, {self.passed}/{self.run} run passed" if self.run else f"{name}: not run"
+        text = (
+            f"{name}: {self.verdict}, {self.passed}/{self.run} run passed" if self.run else f"{name}: not run"
+        )
         others = {
             "failed": self.failed,
             "failed as expected": self.xfailed,

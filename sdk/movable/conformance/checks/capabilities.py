@@ -88,9 +88,7 @@ def pin_claimed(rig: Rig) -> None:
     rig.fill()
     handle = rig.ledger.handles[0]
     if rig.spec.capabilities.pin:
-        with rig.pin(handle):
-            rig.pages(handle)
-        return
+        rig.nothing("pin is claimed, and PIN-HELD judges it")
     moved = _moves(rig, handle)
     with ExitStack() as pins:
         if not _try_pin(rig, handle, pins):
