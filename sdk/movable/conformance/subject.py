@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NoReturn, TypeVar
 
+from movable.config import MachineConfig
 from movable.conformance.deadline import Deadline
 from movable.conformance.ledger import Ledger
 from movable.conformance.outcome import CheckFailed, NothingToJudge
@@ -41,7 +42,7 @@ class Subject:
         owns: Callable[[str], bool] = lambda _cause: False,
         clock: Deadline | None = None,
         debug: int = 1,
-        machine: str = "tiny",
+        machine: str | MachineConfig = "tiny",
         settings: Settings = Settings(),
     ) -> None:
         self.spec = spec

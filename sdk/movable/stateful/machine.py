@@ -1,6 +1,7 @@
 """The rules: what users, the VM and its administrator do to a driver, in any order."""
 
-from contextlib import ExitStack, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from errno import EAGAIN, EBUSY, ENOMEM
 from typing import Any
 
@@ -19,7 +20,7 @@ __all__ = ["ROWS", "DriverMachine", "driver_machine"]
 SIZES = ("one byte", "half", "largest but one", "largest", "any")
 OUTCOMES = ("real", "-EAGAIN", "-EBUSY", "-ENOMEM", "no target")
 MODES = ("SYNC", "SYNC_LIGHT", "ASYNC")
-MEMORY = ("plenty", "plenty", "plenty", "none")
+MEMORY = ("plenty", "low", "none")
 FORMS = ("node", "direct", "async")
 
 _MOST_OBJECTS = 48
@@ -73,16 +74,22 @@ class DriverMachine(SteppedMachine):
         memory=st.sampled_from(MEMORY),
     )
     def store(self, size: str, count: int, memory: str) -> None:
-        """Store objects; none may go into a page that is isolated (ISO-4). ``memory`` is "plenty" or "none"."""
+        """Store objects; none may go into a page that is isolated (ISO-4).
+
+        ``memory`` is "plenty", "none", or "low": only frames at the low end are free, where compaction looks for
+        pages to move.
+        """
         world = self.here
+        memory_is: dict[str, Callable[[], AbstractContextManager[None]]]
+        memory_is = {"plenty": nullcontext, "low": world.low, "none": world.exhausted}
         self.row = STORE[memory == "none"].name
         taken = 0
-        with world.unwritten(), world.exhausted() if memory == "none" else nullcontext():
+        with world.unwritten(), memory_is[memory]():
             while taken < count and self._store_one(size):
                 taken += 1
         if taken < count:
             self.note(f"{taken} taken")
-        fresh = taken or memory == "none" or world.rig.ledger.objects
+        fresh = taken or memory != "plenty" or world.rig.ledger.objects
         what = "store() took nothing on an empty machine"
         world.rig.expect(fresh, what, clause="CALL-4", where="store()")
 

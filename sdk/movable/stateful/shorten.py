@@ -8,9 +8,10 @@ from movable.stateful.steps import END, Broken, Record, SteppedMachine
 __all__ = ["replay", "shorten"]
 
 _MOST_REPLAYS = 300
+_MOST_WAITS = 40
 _PLAIN: dict[str, Sequence[object]] = {
     "size": ("one byte", "half", "largest"),
-    "memory": ("plenty",),
+    "memory": ("plenty", "low"),
     "outcome": ("real",),
     "mode": ("SYNC",),
     "form": ("node",),
@@ -48,6 +49,8 @@ def shorten(machine: type[SteppedMachine], broken: Broken) -> Broken | None:
     if best is None:
         return None
     clause, left, improved = best.finding.clause, _MOST_REPLAYS, True
+    if quiet.record.impatient:
+        left = _MOST_WAITS
     while improved and left:
         improved = False
         for lines in _simpler(best.program.lines):

@@ -25,6 +25,7 @@ __all__ = ["END", "Broken", "Record", "SteppedMachine", "claims_of", "step"]
 
 _T = TypeVar("_T")
 _DISPOSE_S = 2.0
+_IMPATIENT_S = 0.5
 _JUDGE = Check("STATEFUL", "any program of steps", ("DATA-1",), run=lambda _rig: None)
 
 
@@ -123,7 +124,7 @@ class SteppedMachine(RuleBasedStateMachine):
 
     def _judged(self, run: Callable[[Deadline], None]) -> None:
         """Run something of the driver's; whatever it raises becomes a finding."""
-        limit = min(self.limit, 0.2) if self.record.impatient else self.limit
+        limit = min(self.limit, _IMPATIENT_S) if self.record.impatient else self.limit
         late = Deadline()
         try:
             with deadline(limit) as late:

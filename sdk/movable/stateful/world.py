@@ -6,6 +6,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 
+from movable.config import MachineConfig, NodeConfig, ZoneConfig
 from movable.conformance.deadline import Deadline
 from movable.conformance.ledger import Handle
 from movable.conformance.rig import Batch, Rig
@@ -15,10 +16,14 @@ from movable.flags import GFP
 from movable.page import Page
 from movable.stateful.calls import judge
 from movable.stateful.states import State
+from movable.vm.zones import MAX_ORDER
 
 __all__ = ["Held", "Pin", "World"]
 
-_GFP = GFP.HIGHUSER_MOVABLE | GFP.NORETRY | GFP.NOWARN
+# Small, because its memory is filled again and again: four pageblocks.
+_MACHINE = MachineConfig("small", (NodeConfig((ZoneConfig("Normal", 0x400, 0x800),)),))
+_PAGEBLOCK_ORDER = 9
+_GFP = GFP.HIGHMEM | GFP.MOVABLE | GFP.NOWARN | GFP.MEMALLOC
 
 
 @define
@@ -65,9 +70,18 @@ class World:
     @classmethod
     def load(cls, spec: DriverSpec, seed: int, debug: int, clock: Deadline) -> "World":
         """Load the driver on a fresh machine."""
-        world = cls(Rig(spec, f"stateful {seed}", debug=debug, clock=clock))
+        world = cls(Rig(spec, f"stateful {seed}", debug=debug, clock=clock, machine=_MACHINE))
         world._successes = world.rig.counter("pgmigrate_success")
+        world._furnish()
         return world
+
+    def _furnish(self) -> None:
+        """Keep one page of each pageblock: blocks that are free as a whole are no target of compaction."""
+        pages = self._take(0)
+        middle = 1 << (_PAGEBLOCK_ORDER - 1)
+        kept = [block for block in pages if block[0].pfn % (2 * middle) == middle]
+        self._give_back([block for block in pages if block not in kept])
+        self.rig.free_before -= len(kept)
 
     @property
     def state(self) -> State:
@@ -125,32 +139,45 @@ class World:
 
     @contextmanager
     def exhausted(self) -> Iterator[None]:
-        """Hold every free page that an ordinary allocation can get, for the time of the block."""
-        pages = self._take()
+        """Hold every free page for the time of the block."""
+        blocks = self._take(MAX_ORDER - 1)
         try:
             yield
         finally:
-            self._give_back(pages)
+            self._give_back(blocks)
+
+    @contextmanager
+    def low(self) -> Iterator[None]:
+        """As `exhausted`, but for what is free in the lowest pageblock, where compaction looks for pages to move."""
+        blocks = self._take(_PAGEBLOCK_ORDER)
+        end = self.rig.vm.zones[0].start_pfn + (1 << _PAGEBLOCK_ORDER)
+        self._give_back([block for block in blocks if block[0].pfn < end])
+        try:
+            yield
+        finally:
+            self._give_back([block for block in blocks if block[0].pfn >= end])
 
     @contextmanager
     def fragmented(self) -> Iterator[None]:
         """As `exhausted`, but for every second frame: no two free pages are neighbours."""
-        pages = self._take()
-        self._give_back([page for page in pages if page.pfn % 2])
+        pages = self._take(0)
+        self._give_back([block for block in pages if block[0].pfn % 2])
         try:
             yield
         finally:
-            self._give_back([page for page in pages if page.pfn % 2 == 0])
+            self._give_back([block for block in pages if block[0].pfn % 2 == 0])
 
-    def _take(self) -> list[Page]:
-        pages = []
-        while (page := self.rig.vm.alloc_page(_GFP)) is not None:
-            pages.append(page)
-        return pages
+    def _take(self, order: int) -> list[tuple[Page, int]]:
+        """Allocate all free memory in blocks of at most this order, the largest first."""
+        blocks = []
+        for each in range(order, -1, -1):
+            while (page := self.rig.vm.alloc_pages(each, _GFP)) is not None:
+                blocks.append((page, each))
+        return blocks
 
-    def _give_back(self, pages: list[Page]) -> None:
-        for page in pages:
-            self.rig.vm.free_pages(page)
+    def _give_back(self, blocks: list[tuple[Page, int]]) -> None:
+        for page, order in blocks:
+            self.rig.vm.free_pages(page, order)
 
     # Demands
 
