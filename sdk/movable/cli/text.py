@@ -48,6 +48,8 @@ def print_report(console: Console, report: Report, *, quiet: bool = False, verbo
     prefix = f"{report.driver}: " if quiet else ""
     for level, count in report.levels.items():
         _line(console, prefix + count.summary(level))
+    if not any(count.run for count in report.levels.values()):
+        _line(console, f"{prefix}no check was run: that is a failure, not a pass", "bold red")
     style = "bold green" if report.passed else "bold red"
     console.print(Text.assemble(f"{prefix}verdict: ", (report.verdict, style)))
 
