@@ -38,7 +38,7 @@ class Chain:
     dead: bool = False
 
 
-@correct
+@correct()
 class Chains:
     """Objects of up to 4096 bytes, each in a chain of three pages."""
 

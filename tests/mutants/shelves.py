@@ -44,7 +44,7 @@ class Shelf:
         return not any(self.slots)
 
 
-@correct
+@correct()
 class Shelves:
     """Objects of up to a quarter of a page; a handle is a number, its shelf and slot are looked up."""
 

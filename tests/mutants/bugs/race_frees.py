@@ -3,17 +3,17 @@
 from errno import EAGAIN, EBUSY
 from typing import Any
 
-from movable import GFP, VM, AddressSpace, Capabilities, MigrateMode, Page
+from movable import GFP, VM, AddressSpace, Capabilities, MigrateMode, Page, SpinLock
 from movable.conformance.power import correct, wrong
 from mutants.shelves import Shelf, Shelves
 
 COUNT = "refcount"
 LOST = "lost update while migrating"
 FREED = "free-while-isolated"
-RESERVE = 2
+RESERVE = 8
 
 
-@correct
+@correct()
 class Spares(Shelves):
     """Correct: one object to a page; some empty pages are kept in reserve, and used again.
 
@@ -31,9 +31,13 @@ class Spares(Shelves):
 
     def _store_new(self, page: Page, data: bytes) -> int:
         handle = super()._store_new(page, data)
-        while sum(shelf.empty for shelf in self.shelves.values()) < RESERVE and self._add_spare():
+        while self._nr_spares() < RESERVE and self._add_spare():
             pass
         return handle
+
+    def _nr_spares(self) -> int:
+        with self.lock:
+            return sum(shelf.empty for shelf in self.shelves.values())
 
     def _add_spare(self) -> bool:
         page = self.vm.alloc_page(GFP.HIGHUSER_MOVABLE | GFP.NORETRY | GFP.NOWARN)
@@ -100,11 +104,18 @@ class Spares(Shelves):
 class B13DropsItsReference(Spares):
     """Its migratepage drops the driver's reference first, to see whether anybody but the VM has one."""
 
+    def __init__(self, vm: VM) -> None:
+        super().__init__(vm)
+        self.statistics = SpinLock(vm, "statistics")
+        self.nr_moves = 0
+
     def _migrate(self, mapping: AddressSpace, newpage: Page, oldpage: Page, mode: MigrateMode) -> Any:
         with self.lock:
             shelf = self.shelves[oldpage.pfn]
             spare = shelf.empty
         oldpage.put()
+        with self.statistics:
+            self.nr_moves += 1
         if oldpage.refcount > 1 or not spare:
             oldpage.get()
             return super()._migrate(mapping, newpage, oldpage, mode)
@@ -134,7 +145,7 @@ class B14LooksUpUnpinned(Shelves):
 
 @wrong("RACE-STORE", bug="B27", kind=LOST, race=True)
 class B27WritesUnlocked(Shelves):
-    """It looks up where a new object goes under the lock, and writes there when it has released it."""
+    """It looks up where a new object goes under the lock, and writes there, to a page it holds, afterwards."""
 
     slots = 16
     size = 256
@@ -143,16 +154,22 @@ class B27WritesUnlocked(Shelves):
     def __init__(self, vm: VM) -> None:
         super().__init__(vm)
         self.targets: list[tuple[Page, int]] = []
+        self.statistics = SpinLock(vm, "statistics")
+        self.nr_bytes = 0
 
     def store(self, data: bytes) -> int | None:
         """Reserve room, unlock, write."""
         handle = super().store(data)
         while self.targets:
             page, slot = self.targets.pop()
+            with self.statistics:
+                self.nr_bytes += len(data)
             page.data[slot * self.size : slot * self.size + len(data)] = data
+            page.put()
         return handle
 
     def _write(self, shelf: Shelf, slot: int, data: bytes) -> None:
+        shelf.page.get()
         self.targets.append((shelf.page, slot))
 
 
@@ -214,9 +231,9 @@ class B32RedirectsLate(Shelves):
             if shelf.pins:
                 return -EAGAIN
             newpage.copy_from(oldpage)
+        newpage.get()
+        newpage.set_movable(mapping)
         with self.lock:
-            newpage.get()
-            newpage.set_movable(mapping)
             self._redirect(shelf, newpage)
             self._settle(shelf)
         oldpage.clear_movable()
