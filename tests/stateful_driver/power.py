@@ -13,7 +13,7 @@ from movable.stateful import run_stateful
 __all__ = ["Kill", "measure"]
 
 FOLDER = Path(__file__).parents[1] / "mutants"
-EXAMPLES = 100
+EXAMPLES = 50
 
 
 @frozen
@@ -39,7 +39,7 @@ def measure(examples: int = EXAMPLES, jobs: int = 2) -> list[Kill]:
 
 def _judge(name: str, examples: int) -> Kill:
     mutant = load_folder(FOLDER).mutant(name)
-    report = run_stateful(mutant.driver, examples=examples, limit=3.0)
+    report = run_stateful(mutant.driver, examples=examples, limit=5.0)
     return Kill(name, mutant.clause, report.clause, report.length)
 
 

@@ -39,7 +39,7 @@ def stateful_command(
     driver:
         An installed driver (see ``movable drivers``), or ``module:attribute`` for one that is not installed.
     examples:
-        How many programs to run.
+        How many programs to run, after as many short ones, of a fifth of the steps.
     steps:
         How many steps each program has.
     seed:

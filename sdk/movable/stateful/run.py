@@ -16,6 +16,7 @@ from movable.stateful.steps import END, Broken, claims_of
 
 __all__ = ["run_stateful"]
 
+_SHORT = 5
 _UNSTEADY = "it broke once and not again: the driver does not always do the same"
 
 
@@ -32,7 +33,8 @@ def run_stateful(
 
     Args:
         driver: as for ``movable.check``.
-        examples: programs to run; the first that breaks the driver is the last.
+        examples: programs to run, and before them as many of a fifth of the steps, whose findings are plainer.
+            The first program that breaks the driver is the last.
         steps: steps of each program.
         seed: chooses programs and contents; the same seed gives the same run.
         debug: debug level of the machines, 0 to 2.
@@ -47,7 +49,8 @@ def run_stateful(
             raise ConfigError(f"{name}: must be 1 or more, not {number}")
     machine = driver_machine(driver, seed=seed, debug=debug, limit=limit)
     try:
-        _run(machine, examples, steps, seed)
+        for length in dict.fromkeys((max(steps // _SHORT, 1), steps)):
+            _run(machine, examples, length, seed)
     except (Broken, Flaky):
         if machine.record.broken is None:
             raise

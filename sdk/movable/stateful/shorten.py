@@ -8,7 +8,7 @@ from movable.stateful.steps import END, Broken, Record, SteppedMachine
 __all__ = ["replay", "shorten"]
 
 _MOST_REPLAYS = 300
-_MOST_WAITS = 40
+_MOST_WAITS = 20
 _PLAIN: dict[str, Sequence[object]] = {
     "size": ("one byte", "half", "largest"),
     "memory": ("plenty", "low"),

@@ -25,7 +25,7 @@ __all__ = ["END", "Broken", "Record", "SteppedMachine", "claims_of", "step"]
 
 _T = TypeVar("_T")
 _DISPOSE_S = 2.0
-_IMPATIENT_S = 0.5
+_IMPATIENT_S = 1.0
 _JUDGE = Check("STATEFUL", "any program of steps", ("DATA-1",), run=lambda _rig: None)
 
 
