@@ -1,6 +1,7 @@
 """``movable check``: exit status, text, files."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -193,6 +194,33 @@ def test_a_regression_is_told_and_fails(tmp_path: Path, capsys: pytest.CaptureFi
     old.write_text(json.dumps(data))
     assert main(["check", WRONG, "-q", "-k", "MIG-CLEARED", "--compare", str(old)]) == 1
     assert "worse   MigrateForgetsToClear MIG-CLEARED: pass -> fail" in capsys.readouterr().out
+
+
+def test_a_run_of_nothing_is_told_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where every check is left out or not claimed the report says that nothing ran, and the status is 1."""
+    assert main(["check", "balloon", "-k", "PIN-HELD"]) == 1
+    assert capsys.readouterr().out.endswith(
+        "no check was run: that is a failure, not a pass\nverdict: fail\n"
+    )
+
+
+@pytest.mark.slow
+def test_nothing_depends_on_the_hash_seed(tmp_path: Path) -> None:
+    """In other processes with other hash seeds the same seed gives the same report, but for times."""
+    reports = []
+    for hash_seed in ("1", "2"):
+        file = tmp_path / f"{hash_seed}.json"
+        program = "from movable.cli import main; raise SystemExit(main())"
+        arguments = ["check", "zsmalloc", "--level", "L1", "--seed", "7", "-q", "--json", str(file)]
+        subprocess.run(
+            [sys.executable, "-c", program, *arguments],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            check=True,
+        )
+        data = json.loads(file.read_text())
+        reports.append([result | {"seconds": 0} for result in data["checks"]])
+    assert reports[0] == reports[1]
 
 
 def test_a_piped_report_has_no_control_codes(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ class Record:
     pins: int = 0
 
 
-@correct
+@correct(one_cpu=True)
 class Halves:
     """Objects of up to half a page; a handle is a number, its record and slot are looked up."""
 
