@@ -22,7 +22,7 @@ __all__ = ["Races", "Replaying", "Script"]
 Script = Callable[[Arena], Sequence[Sequence[Op]]]
 """Fills an arena and says what each CPU does."""
 
-USUAL = 120
+USUAL = 240
 """Schedules that a check tries at the usual budget."""
 
 
