@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from movable.conformance.probe import Move
-from movable.conformance.target import DriverLike, resolve
+from movable.conformance.target import DriverLike, Target, resolve
+from movable.errors import DriverError
 from movable.flags import GFP, CompactPriority, IsolateMode, MigrateMode
 from movable.stateful.states import LOADED, Row, State
 from movable.stateful.steps import Record, SteppedMachine, step
@@ -288,7 +289,7 @@ def driver_machine(
     target = resolve(driver)
     body: dict[str, Any] = {
         "target": target,
-        "expression": target.spec.name if target.address is None else repr(target.address),
+        "expression": _expression(target),
         "seed": seed,
         "debug": debug,
         "limit": limit,
@@ -296,6 +297,16 @@ def driver_machine(
         "__doc__": f"Any program of steps over the driver {target.spec.name}.",
     }
     return type("DriverMachine", (DriverMachine,), body)
+
+
+def _expression(target: Target) -> str:
+    """How a program names the driver: by its address if that leads back to it, else by a name to be filled in."""
+    try:
+        if target.address is not None and resolve(target.address).spec.factory is target.spec.factory:
+            return repr(target.address)
+    except DriverError:
+        pass
+    return target.spec.name if target.spec.name.isidentifier() else "DRIVER"
 
 
 def _bytes(size: str, limit: int) -> int | None:

@@ -1,5 +1,6 @@
 """Races over references, contents and frees: B13, B14, B27, B28, B32, B33, B34."""
 
+from collections import Counter
 from errno import EAGAIN, EBUSY
 from typing import Any
 
@@ -10,7 +11,7 @@ from mutants.shelves import Shelf, Shelves
 COUNT = "refcount"
 LOST = "lost update while migrating"
 FREED = "free-while-isolated"
-RESERVE = 8
+RESERVE = 4
 
 
 @correct()
@@ -29,8 +30,9 @@ class Spares(Shelves):
         super().__init__(vm)
         self.lent: set[Shelf] = set()
 
-    def _store_new(self, page: Page, data: bytes) -> int:
-        handle = super()._store_new(page, data)
+    def store(self, data: bytes) -> int | None:
+        """Store, and fill up the reserve."""
+        handle = super().store(data)
         while self._nr_spares() < RESERVE and self._add_spare():
             pass
         return handle
@@ -108,6 +110,7 @@ class B13DropsItsReference(Spares):
         super().__init__(vm)
         self.statistics = SpinLock(vm, "statistics")
         self.nr_moves = 0
+        self.places: Counter[int] = Counter()
 
     def _migrate(self, mapping: AddressSpace, newpage: Page, oldpage: Page, mode: MigrateMode) -> Any:
         with self.lock:
@@ -121,6 +124,9 @@ class B13DropsItsReference(Spares):
             return super()._migrate(mapping, newpage, oldpage, mode)
         newpage.get()
         newpage.set_movable(mapping)
+        for place in (oldpage, newpage):
+            with self.statistics:
+                self.places[place.pfn] += 1
         with self.lock:
             self._redirect(shelf, newpage)
             self._settle(shelf)
