@@ -19,9 +19,9 @@ WRONG = "mutants.migrating:MigrateForgetsToClear"
 
 def test_a_driver_that_passes_ends_with_0(capsys: pytest.CaptureFixture[str]) -> None:
     """The report ends with the denominator and the verdict, and the status is 0."""
-    assert main(["check", CELLS]) == 0
+    assert main(["check", "mutants.shelves:Shelves"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("Cells: contract aops-4.8/1.1, ")
+    assert lines[0].startswith("Shelves: contract aops-4.8/1.1, ")
     levels = [line for line in lines if re.match("L[1-4] [a-z]+: pass, ", line)]
     assert levels[0].startswith("L1 contract: pass, ")
     assert lines[-1 - len(levels) : -1] == levels
@@ -30,7 +30,7 @@ def test_a_driver_that_passes_ends_with_0(capsys: pytest.CaptureFixture[str]) ->
 
 def test_a_driver_that_fails_ends_with_1(capsys: pytest.CaptureFixture[str]) -> None:
     """A failure is told in full: what, where, clause, rule, likely mistake, command; the status is 1."""
-    assert main(["check", WRONG]) == 1
+    assert main(["check", WRONG, "--level", "L1"]) == 1
     out = capsys.readouterr().out
     told = out[out.index("FAIL MIG-CLEARED") :].splitlines()
     assert [line.split()[0] for line in told[1:7]] == ["what", "where", "clause", "rule", "likely", "repeat"]
@@ -125,7 +125,7 @@ def test_verbose_prints_every_check_that_ran(capsys: pytest.CaptureFixture[str])
 
 def test_advice_and_reasons_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     """What was not judged says why; advice is told and fails nobody."""
-    assert main(["check", "mutants.living:MovesEvenPages"]) == 0
+    assert main(["check", "mutants.living:MovesEvenPages", "--level", "L1"]) == 0
     out = capsys.readouterr().out
     assert "advice (LIVE-3, LIVE-EVERY): 4 of 8 pages" in out
     assert "nothing to judge: no page that was left after drops could be isolated: ISO-NOT-REUSED" in out

@@ -50,7 +50,7 @@ class Shelves:
 
     slots = 4
     size = 1024
-    capabilities = Capabilities(pin=True, max_object=size)
+    capabilities = Capabilities(pin=True, concurrent=True, max_object=size)
 
     def __init__(self, vm: VM) -> None:
         self.vm = vm
