@@ -20,6 +20,10 @@ MODULES = (
     "zones",
     "shortage",
     "capabilities",
+    "faults_alloc",
+    "faults",
+    "faults_held",
+    "faults_compact",
     "spanning",
 )
 """In the order in which their checks run: what is required comes first."""
