@@ -1,6 +1,7 @@
 """What `movable new` writes, installed by pip into a virtual environment, is found and judged, and tests itself."""
 
 import os
+import re
 import subprocess
 import sys
 import venv
@@ -73,8 +74,9 @@ def test_the_new_drivers_tests_pass(python: Path, project: Path) -> None:
     """Plain pytest in the new folder: the suite's checks, random programs, and the driver's own tests."""
     done = _run(python, project, "-m", "pytest", "-q", "-p", "no:cacheprovider")
     assert done.returncode == 0, done.stdout + done.stderr
-    passed = int(done.stdout.split(" passed")[0].split()[-1])
-    assert passed > 70
+    passed = re.search(r"^(\d+) passed", done.stdout, re.MULTILINE)
+    assert passed is not None
+    assert int(passed[1]) > 70
 
 
 def test_a_mistake_fails_its_tests(python: Path, project: Path, tmp_path: Path) -> None:

@@ -75,12 +75,14 @@ def empty(site: Path, tmp_path: Path) -> Path:
 
 
 def test_the_wheel_has_the_suite_and_nothing_of_the_tests(wheel: Path) -> None:
-    """Plugin, page template and headers are in the wheel; tests and wrong drivers are not."""
+    """Plugin and templates are in the wheel; tests and wrong drivers are not."""
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         points = archive.read(next(name for name in names if name.endswith("entry_points.txt"))).decode()
     assert "movable/pytest_plugin.py" in names
     assert "movable/conformance/formats/report.html.j2" in names
+    assert "movable/scaffold/templates/package/driver.py.tmpl" in names
+    assert "movable/scaffold/templates/workflows/ci.yml.tmpl" in names
     assert "[pytest11]\nmovable = movable.pytest_plugin" in points
     assert not [name for name in names if "mutants" in name or name.startswith("tests")]
 

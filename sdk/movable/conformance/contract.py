@@ -97,6 +97,7 @@ FAMILIES = {
     "ACC": "counters",
     "LIVE": "progress",
     "LIFE": "load and unload",
+    "FAULT": "what goes wrong around the driver",
     "CAP": "what a driver says about itself",
     "RACE": "several CPUs at once",
 }

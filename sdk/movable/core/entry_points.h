@@ -103,6 +103,12 @@ long mv_replace_page(struct vm *vm, struct address_space *mapping, unsigned long
 /* Allocation */
 long mv_alloc_pages(struct vm *vm, int nid, unsigned int gfp, unsigned int order);
 long mv_free_pages(struct vm *vm, unsigned long pfn, unsigned int order);
+
+/* Allocations made to fail: api_faults.c */
+bool mv_fail_allocations(struct vm *vm, unsigned long first, unsigned long last, unsigned int inside);
+void mv_stop_failing(struct vm *vm);
+void mv_alloc_faults(struct vm *vm, unsigned long *seen, unsigned long *failed);
+
 long mv_adjust_managed(struct vm *vm, unsigned long pfn, long delta);
 long mv_pageblock_migratetype(struct vm *vm, unsigned long pfn);
 long mv_set_pageblock_migratetype(struct vm *vm, unsigned long pfn, int type);

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from movable.conformance.probe import Move
 from movable.conformance.target import DriverLike, Target, resolve
 from movable.errors import DriverError
+from movable.faults import HookFaults
 from movable.flags import GFP, CompactPriority, IsolateMode, MigrateMode
 from movable.stateful.states import LOADED, Row, State
 from movable.stateful.steps import Record, SteppedMachine, step
@@ -183,13 +184,13 @@ class DriverMachine(SteppedMachine):
         held = self.pick("batch", world.held, batch)
         self.row = MIGRATE[OUTCOMES.index(outcome)].name
         pages = len(held.listed)
-        rig.answers.fail(_answers(outcome, times, pages))
+        _inject(rig.answers, outcome, times, pages)
         must = self._must_move(held, outcome, mode)
         seen = len(rig.probe.calls)
         world.clause = "DATA-1" if outcome == "real" else "DATA-2"
         with world.moving():
             rig.migrate(held.batch, MigrateMode[mode], supply=times - 1 if outcome == "no target" else None)
-        rig.answers.migrate.clear()
+        rig.answers.clear()
         self._note_moves(seen, must)
 
     def _must_move(self, held: Held, outcome: str, mode: str) -> bool:
@@ -315,13 +316,14 @@ def _bytes(size: str, limit: int) -> int | None:
     return min(sizes[size], limit) if size in sizes else None
 
 
-def _answers(outcome: str, times: int, pages: int) -> list[int | None]:
-    """What to answer in the driver's stead, call by call."""
+def _inject(faults: HookFaults, outcome: str, times: int, pages: int) -> None:
+    """Have migratepage answered in the driver's stead."""
     if outcome == "-EAGAIN":
-        return [-EAGAIN] * (times * pages)
-    if outcome == "-EBUSY":
-        return [-EBUSY] * times
-    return [*[None] * (times - 1), -ENOMEM] if outcome == "-ENOMEM" else []
+        faults.fail(-EAGAIN, times * pages)
+    elif outcome == "-EBUSY":
+        faults.fail(-EBUSY, times)
+    elif outcome == "-ENOMEM":
+        faults.fail(-ENOMEM, at=times - 1)
 
 
 def _moves(moved: list[Move]) -> str:

@@ -20,6 +20,10 @@ MODULES = (
     "zones",
     "shortage",
     "capabilities",
+    "faults_alloc",
+    "faults",
+    "faults_held",
+    "faults_compact",
     "spanning",
     "races",
 )

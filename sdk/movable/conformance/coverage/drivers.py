@@ -35,7 +35,9 @@ DRIVERS: tuple[Item, ...] = (
         untestable(
             "5", "If an outside party refuses: -EBUSY.", "what it is and how it refuses is the driver's own"
         ),
-        covered("6", "Memory short: avoided, since it stops the caller's whole list.", "MIG-9"),
+        covered(
+            "6", "Memory short: avoided, since it stops the caller's whole list.", "MIG-9 FAULT-1 FAULT-2"
+        ),
         covered("7", "Destroyed since isolation: nothing to answer, no callback comes.", "FREE-2"),
     ),
     *section(
@@ -88,10 +90,8 @@ DRIVERS: tuple[Item, ...] = (
         covered("5", "Reading metadata of an object that was freed while isolated.", "FREE-6 LIVE-5"),
         covered("6", "Re-encoding objects that merely end in the page.", "DATA-5"),
         covered("7", "Forgetting the counters of zones.", "ACC-5 ACC-6"),
-        covered("8", "Unloading with pages still isolated.", "LIFE-1 LIFE-2 LIFE-4"),
-        untestable(
-            "9", "Freeing a container whose other pages are locked.", "shows on several CPUs only: level L3"
-        ),
+        covered("8", "Unloading with pages still isolated.", "LIFE-1 LIFE-2 LIFE-4 FAULT-3"),
+        covered("9", "Freeing a container whose other pages are locked.", "FAULT-9"),
         covered("10", "Handing out a page that isolation still holds.", "ISO-4"),
         covered("11", "Unlinking an isolated page in a helper for deletion.", "ISO-7 FREE-2"),
     ),
