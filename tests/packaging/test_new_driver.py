@@ -84,7 +84,7 @@ def test_a_mistake_fails_its_tests(python: Path, project: Path, tmp_path: Path) 
     driver = project / "movable_tape" / "driver.py"
     text = driver.read_text()
     assert "        self.idle.add(newpage)\n" in text
-    driver.write_text(text.replace("        self.idle.add(newpage)\n", ""))
+    driver.write_text(text.replace("            self.idle.add(newpage)\n", ""))
     try:
         # pytest's --import-mode=prepend would find the installed copy: the folder goes first.
         done = _run(

@@ -99,7 +99,7 @@ def test_the_driver_passes_random_programs(package: ModuleType) -> None:
 def test_a_mistake_in_it_is_found(root: Path, package: ModuleType) -> None:
     """The suite is not blind to the new driver: a line less, and the check made for it fails."""
     driver = root / "movable_tape_cache/driver.py"
-    line = "        self.objects[handle] = newpage\n"
+    line = "            self.objects[handle] = newpage\n"
     assert line in driver.read_text()
     driver.write_text(driver.read_text().replace(line, ""))
     for name in [name for name in sys.modules if name.startswith("movable_tape_cache")]:
