@@ -118,4 +118,5 @@ FAMILIES = {
     "LIFE": "load and unload",
     "CAP": "what a driver says about itself",
     "RACE": "several CPUs at once",
+    "PLACE": "zones, nodes, edges, ranges, memory that goes",
 }

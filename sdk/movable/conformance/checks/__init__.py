@@ -21,6 +21,8 @@ MODULES = (
     "shortage",
     "capabilities",
     "spanning",
+    "placement",
+    "ranges",
     "races",
 )
 """In the order in which their checks run: what is required comes first."""
