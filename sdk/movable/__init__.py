@@ -65,7 +65,7 @@ from movable.observe import (
 )
 from movable.page import Page
 from movable.sync import BitLock, Mutex, RWLock, SpinLock, WaitQueue, WorkQueue
-from movable.vm import VM, CompactRun, CompactSettings, MigrateResult, Node, VmEvent, Zone, ZoneItem
+from movable.vm import VM, CompactRun, CompactSettings, MigrateResult, Node, RangeResult, VmEvent, Zone, ZoneItem
 
 __version__ = "0.1.0"
 
@@ -120,6 +120,7 @@ __all__ = [
     "Report",
     "Row",
     "RowVerdict",
+    "RangeResult",
     "Rule",
     "SpinLock",
     "Violation",

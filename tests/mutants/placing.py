@@ -101,11 +101,11 @@ class SkipsTheLastFrame(Cells):
 
 
 @wrong("PLACE-EDGES", "PLACE-5")
-class DreadsTheFirstFrame(Cells):
-    """It moves nothing to the first frame of a pageblock, which it takes for a header."""
+class DreadsTheLastFrame(Cells):
+    """It moves nothing to the last frame of a pageblock, for fear of what comes behind it."""
 
     def _migrate(self, mapping: AddressSpace, newpage: Page, oldpage: Page, mode: MigrateMode) -> Any:
-        if newpage.pfn % BLOCK == 0 and oldpage.pfn % BLOCK:
+        if newpage.pfn % BLOCK == BLOCK - 1:
             return -EINVAL
         return super()._migrate(mapping, newpage, oldpage, mode)
 
