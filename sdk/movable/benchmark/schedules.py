@@ -69,7 +69,9 @@ def _switches_per_second(count: int) -> float:
 def schedule_rows(turns: int, rounds: int) -> Iterator[BenchRow]:
     """Bare greenlet switches, and steps of a run in which every second step may switch, and every tenth."""
     bare = [_switches_per_second(50 * turns) for _ in range(rounds)]
-    yield BenchRow("sched.switch", median(bare), "switches/s", note="greenlets alone, nothing between switches")
+    yield BenchRow(
+        "sched.switch", median(bare), "switches/s", note="greenlets alone, nothing between switches"
+    )
     for name, sharpness, note in (
         ("sched.steps", 2, "points of four CPUs with a Python driver's calls; every second one may switch"),
         ("sched.steps.rare", 10, "the same; every tenth one may switch"),

@@ -43,7 +43,7 @@ def min_free_kbytes(config: MachineConfig) -> int:
 def zone_marks(config: MachineConfig) -> tuple[tuple[ZoneMarks, ...], ...]:
     """The marks of every zone, by node and in the order of its zones."""
     pages_min = min_free_kbytes(config) // _KIB_PER_PAGE
-    lowmem = config.managed_pages
+    lowmem = max(config.managed_pages, 1)
     return tuple(
         tuple(_marks(config, node, zone, pages_min * zone.managed_pages // lowmem) for zone in node.zones)
         for node in config.nodes

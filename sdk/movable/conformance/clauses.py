@@ -544,6 +544,57 @@ _RACE = (
     ),
 )
 
+_PLACE = (
+    Clause(
+        "PLACE-1",
+        "A page moves to whatever frame the VM hands out, of any zone.",
+        "spec/migration.md 3.1, spec/compaction.md 2.11",
+    ),
+    Clause(
+        "PLACE-2",
+        "A page moves to a frame of any node, and from there on.",
+        "spec/migration.md 3.1, 3.6",
+        ("list-corrupt",),
+    ),
+    Clause(
+        "PLACE-3",
+        "New pages come from the node of the CPU that stores, and from other nodes when that one is full.",
+        "spec/compaction.md 2.11",
+        severity="advisory",
+    ),
+    Clause(
+        "PLACE-4",
+        "A frame number has as many bits as the machine's memory asks for.",
+        "spec/compaction.md 1.2",
+    ),
+    Clause(
+        "PLACE-5",
+        "Frames beside holes and at the edges of pageblocks and zones are frames like any other.",
+        "spec/compaction.md 1.2, 1.3",
+    ),
+    Clause(
+        "PLACE-6",
+        "A contiguous range can be had where an idle driver has pages: they move, and nothing else is in the way.",
+        "spec/compaction.md 8.2",
+    ),
+    Clause(
+        "PLACE-7",
+        "A contiguous range that could not be had for a pinned page can be had once it is not pinned.",
+        "spec/compaction.md 8.2",
+    ),
+    Clause(
+        "PLACE-8",
+        "Memory under an idle driver's pages goes offline: hundreds may be isolated at once, and all move.",
+        "spec/compaction.md 8.3",
+    ),
+    Clause(
+        "PLACE-9",
+        "After memory could not go offline, all pages that were isolated for it are in use again.",
+        "spec/compaction.md 8.3",
+        ("list-corrupt",),
+    ),
+)
+
 CLAUSES: tuple[Clause, ...] = (
     *_MARK,
     *_CALL,
@@ -558,4 +609,5 @@ CLAUSES: tuple[Clause, ...] = (
     *_FAULT,
     *_CAP,
     *_RACE,
+    *_PLACE,
 )

@@ -100,4 +100,5 @@ FAMILIES = {
     "FAULT": "what goes wrong around the driver",
     "CAP": "what a driver says about itself",
     "RACE": "several CPUs at once",
+    "PLACE": "zones, nodes, edges, ranges, memory that goes",
 }

@@ -144,6 +144,15 @@ _CLAUSES: Mapping[str, str] = {
     "FAULT-11": "compare with the other checks of faults: one of them at many pages, in any order",
     "CAP-1": "change the driver, or what DriverSpec.capabilities says about it",
     "CAP-2": "pages() must look up the driver's present records",
+    "PLACE-1": "take any newpage: ask for its zone where one is counted, and refuse none",
+    "PLACE-2": "what is kept for each node must be looked up anew with newpage.nid",
+    "PLACE-3": "alloc_page() without node= looks on the CPU's own node first, then elsewhere",
+    "PLACE-4": "keep Page objects, or whole frame numbers: shifted or masked ones lose bits",
+    "PLACE-5": "arithmetic on frame numbers that ends one too early, or takes a neighbour for granted",
+    "PLACE-6": "give up the old page at once, and allocate pages that cannot move without GFP.MOVABLE",
+    "PLACE-7": "a page that did not move today may move tomorrow: keep no list of hopeless ones",
+    "PLACE-8": "no table with room for so many isolated pages: memory offline isolates 256 at once",
+    "PLACE-9": "putback_page is called for each page that was isolated, however many there are",
     "CAP-3": "count pins per object; refuse in isolate_page or answer -EAGAIN while the count is not zero",
 }
 

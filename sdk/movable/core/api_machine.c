@@ -156,6 +156,7 @@ void mv_zone(struct vm *vm, int zone, struct mv_zone *info)
 	info->present = z->present_pages;
 	info->managed = z->managed_pages;
 	info->free_pages = z->stat[NR_FREE_PAGES];
+	info->nr_isolate_pageblock = z->nr_isolate_pageblock;
 	info->zspages = z->stat[NR_ZSPAGES];
 	info->contiguous = z->contiguous;
 	memcpy(info->watermark, z->watermark, sizeof(info->watermark));

@@ -167,7 +167,7 @@ long mv_copy_page(struct vm *vm, unsigned long to, unsigned long from)
 long mv_discard(struct vm *vm, unsigned long pfn)
 {
 	API_BEGIN(vm, false);
-	API_END(vm, discard_frame(vm, pfn_to_page(vm, pfn)));
+	API_END(vm, discard_frames(vm, pfn_to_page(vm, pfn), 1));
 }
 
 /* What success asks of migratepage, in one call (spec/migration.md 6.8 (11)). Both pages locked. */

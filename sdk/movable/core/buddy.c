@@ -187,25 +187,55 @@ static void split_largest_block(struct vm *vm, struct zone *zone, unsigned long 
 		add_to_free_list(zone, page, pageblock_order, get_pageblock_migratetype(vm, page), false);
 }
 
-unsigned long change_pageblock_migratetype(struct vm *vm, struct page *page, enum migratetype type)
+/* A free buddy changes lists: its zone counts it under its new type. */
+static void relist(struct zone *zone, struct page *head, enum migratetype old, enum migratetype type)
+{
+	long nr = 1L << page_order(head);
+
+	list_move(&head->lru, &zone->free_area[page_order(head)].free_list[type]);
+	if (!is_migrate_isolate(old))
+		mod_zone_freepage_state(zone, -nr, old);
+	if (!is_migrate_isolate(type))
+		mod_zone_freepage_state(zone, nr, type);
+}
+
+/* Frees a free block once more: its neighbour may be one that it can merge with now (8.1). */
+static void merge_again(struct vm *vm, struct page *page, enum migratetype type)
 {
 	struct zone *zone = page_zone(vm, page);
-	struct page *first = pfn_to_page(vm, round_down(page_to_pfn(vm, page), pageblock_nr_pages));
-	enum migratetype old = get_pageblock_migratetype(vm, page);
-	unsigned long moved;
 
-	split_largest_block(vm, zone, page_to_pfn(vm, page));
+	del_page_from_free_list(zone, page);
+	if (!is_migrate_isolate(type))
+		mod_zone_freepage_state(zone, -(1L << pageblock_order), type);
+	__free_one_page(vm, page, zone, pageblock_order, type);
+}
+
+unsigned long change_pageblock_migratetype(struct vm *vm, struct page *page, enum migratetype type)
+{
+	unsigned long start = round_down(page_to_pfn(vm, page), pageblock_nr_pages), moved = 0, pfn;
+	struct page *first = pfn_to_page(vm, start);
+	struct zone *block_zone = &vm->zones[vm->pageblock_zone[pfn_to_block(start)]];
+	enum migratetype old = get_pageblock_migratetype(vm, page);
+
+	split_largest_block(vm, page_zone(vm, page), start);
 	set_pageblock_migratetype(vm, page, type);
-	moved = move_freepages_block(vm, zone, page, type);
-	if (!is_migrate_isolate(old))
-		mod_zone_freepage_state(zone, -(long)moved, old);
-	if (moved == pageblock_nr_pages && PageBuddy(first) && page_order(first) == pageblock_order) {
-		/* Freed once more: the neighbour may be one that it can merge with now (8.1). */
-		del_page_from_free_list(zone, first);
-		__free_one_page(vm, first, zone, pageblock_order, type);
-	} else if (!is_migrate_isolate(type)) {
-		mod_zone_freepage_state(zone, (long)moved, type);
+	if (is_migrate_isolate(old))
+		block_zone->nr_isolate_pageblock--;
+	if (is_migrate_isolate(type))
+		block_zone->nr_isolate_pageblock++;
+	for (pfn = start; pfn < start + pageblock_nr_pages;) {
+		struct page *head = pfn_to_page(vm, pfn);
+
+		if (!PageBuddy(head)) {
+			pfn++;
+			continue;
+		}
+		relist(page_zone(vm, head), head, old, type);
+		pfn += 1UL << page_order(head);
+		moved += 1UL << page_order(head);
 	}
+	if (PageBuddy(first) && page_order(first) == pageblock_order)
+		merge_again(vm, first, type);
 	return moved;
 }
 

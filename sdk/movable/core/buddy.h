@@ -43,7 +43,10 @@ int find_suitable_fallback(const struct free_area *area, unsigned int order, enu
 /* Relists the free buddies of the page's block under `type`; how many pages that were (2.6). */
 unsigned long move_freepages_block(struct vm *vm, struct zone *zone, struct page *page, enum migratetype type);
 
-/* Gives the page's block another type, and its free pages with it; how many those are (8.1). */
+/*
+ * Gives the page's block another type, and its free pages with it, whichever zone they are of; how many those
+ * are (8.1).
+ */
 unsigned long change_pageblock_migratetype(struct vm *vm, struct page *page, enum migratetype type);
 
 /*

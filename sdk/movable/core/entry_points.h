@@ -180,10 +180,27 @@ int mv_fragmentation_index(struct vm *vm, int zone, unsigned int order);
 void mv_compact_state(struct vm *vm, int zone, struct mv_compact_state *state);
 long mv_reset_isolation_suitable(struct vm *vm, int zone);
 
+/* Contiguous ranges and memory offline: api_contig.c */
+struct mv_range_result {
+	unsigned long migrated, failed, passes;
+	long busy; /* -1: none */
+};
+
+long mv_alloc_contig_range(struct vm *vm, unsigned long start, unsigned long end, int type,
+			   struct mv_range_result *result);
+long mv_free_contig_range(struct vm *vm, unsigned long start, unsigned long nr);
+long mv_offline_pages(struct vm *vm, unsigned long start, unsigned long end, bool non_lru, unsigned long max_passes,
+		      struct mv_range_result *result);
+long mv_online_pages(struct vm *vm, unsigned long start, unsigned long end);
+void mv_set_watermarks(struct vm *vm, int zone, const unsigned long *watermark, const unsigned long *lowmem_reserve);
+long mv_start_isolate_page_range(struct vm *vm, unsigned long start, unsigned long end, int type, bool non_lru);
+long mv_undo_isolate_page_range(struct vm *vm, unsigned long start, unsigned long end, int type);
+long mv_test_pages_isolated(struct vm *vm, unsigned long start, unsigned long end);
+
 /* Zones and counters: api_machine.c */
 struct mv_zone {
 	int nid, type;
-	unsigned long start_pfn, spanned, present, managed, watermark[3], nr_free[11];
+	unsigned long start_pfn, spanned, present, managed, watermark[3], nr_free[11], nr_isolate_pageblock;
 	long free_pages, zspages;
 	bool contiguous;
 };

@@ -108,7 +108,7 @@ long unpoison_page(struct vm *vm, struct page *page)
 			return offset;
 }
 
-int discard_frame(struct vm *vm, struct page *page)
+int discard_frames(struct vm *vm, struct page *page, unsigned long nr)
 {
-	return madvise(page_address(vm, page), PAGE_SIZE, MADV_DONTNEED) ? -errno : 0;
+	return madvise(page_address(vm, page), nr << PAGE_SHIFT, MADV_DONTNEED) ? -errno : 0;
 }

@@ -90,7 +90,7 @@ void copy_highpage(struct vm *vm, struct page *to, struct page *from);
 void poison_page(struct vm *vm, struct page *page);
 long unpoison_page(struct vm *vm, struct page *page);
 
-/* Gives the frame's memory back to the operating system; it reads as zeros from then on. 0 or -errno. */
-int discard_frame(struct vm *vm, struct page *page);
+/* Gives the frames' memory back to the operating system; it reads as zeros from then on. 0 or -errno. */
+int discard_frames(struct vm *vm, struct page *page, unsigned long nr);
 
 #endif

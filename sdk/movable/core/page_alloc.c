@@ -33,23 +33,33 @@ struct zone *next_zone(struct vm *vm, const struct alloc_context *ac, unsigned i
 		(*position)++;
 		if (ac->gfp & __GFP_THISNODE && zone->node->node_id != ac->nid)
 			continue;
+		/* A zone that has gone offline as a whole is in no zonelist (8.3). */
+		if (!(ac->nodemask >> zone->node->node_id & 1) || !zone->present_pages)
+			continue;
 		if (zone->type <= ac->high_zoneidx)
 			return zone;
 	}
 	return NULL;
 }
 
-void prepare_alloc_context(struct vm *vm, struct alloc_context *ac, gfp_t gfp, unsigned int order, int nid)
+static void prepare_context(struct vm *vm, struct alloc_context *ac, gfp_t gfp, unsigned int order, int nid,
+			    uint64_t nodemask)
 {
 	unsigned int first = 0;
 
 	ac->gfp = gfp;
 	ac->order = order;
 	ac->nid = nid;
+	ac->nodemask = nodemask;
 	ac->high_zoneidx = gfp_zone(gfp);
 	ac->migratetype = gfpflags_to_migratetype(gfp);
 	ac->preferred = next_zone(vm, ac, &first);
 	ac->classzone_idx = ac->preferred ? ac->preferred->type : ZONE_NORMAL;
+}
+
+void prepare_alloc_context(struct vm *vm, struct alloc_context *ac, gfp_t gfp, unsigned int order, int nid)
+{
+	prepare_context(vm, ac, gfp, order, nid, ALL_NODES);
 }
 
 /* Reserves the page's block for high-order atomic requests, within the zone's bound (2.7). */
@@ -266,7 +276,7 @@ static bool should_fail_alloc(struct alloc_faults *faults, enum callback callbac
 	return true;
 }
 
-struct page *alloc_pages_node(struct vm *vm, int nid, gfp_t gfp, unsigned int order)
+struct page *__alloc_pages_nodemask(struct vm *vm, gfp_t gfp, unsigned int order, int nid, uint64_t nodemask)
 {
 	struct alloc_context ac;
 	unsigned int alloc_flags = WMARK_LOW | ALLOC_CPUSET;
@@ -274,7 +284,7 @@ struct page *alloc_pages_node(struct vm *vm, int nid, gfp_t gfp, unsigned int or
 
 	if (order >= MAX_ORDER)
 		return NULL;
-	prepare_alloc_context(vm, &ac, gfp, order, nid);
+	prepare_context(vm, &ac, gfp, order, nid, nodemask);
 	if (!ac.preferred)
 		return NULL;
 	if (gfp & __GFP_DIRECT_RECLAIM)
@@ -286,6 +296,11 @@ struct page *alloc_pages_node(struct vm *vm, int nid, gfp_t gfp, unsigned int or
 		return NULL;
 	page = get_page_from_freelist(vm, &ac, alloc_flags);
 	return page ? page : alloc_pages_slowpath(vm, &ac);
+}
+
+struct page *alloc_pages_node(struct vm *vm, int nid, gfp_t gfp, unsigned int order)
+{
+	return __alloc_pages_nodemask(vm, gfp, order, nid, ALL_NODES);
 }
 
 #define PAGE_FLAGS_CHECK_AT_FREE                                                                                 \

@@ -33,7 +33,10 @@ enum gfp_bits {
 	__GFP_DIRECT_RECLAIM = 0x400000,
 };
 
+#define GFP_USER 0x24200c0u
 #define GFP_HIGHUSER_MOVABLE 0x24200cau
+
+#define ALL_NODES UINT64_MAX
 
 enum migratetype gfpflags_to_migratetype(gfp_t gfp);
 
@@ -45,11 +48,13 @@ struct alloc_context {
 	gfp_t gfp;
 	unsigned int order;
 	int nid;
+	uint64_t nodemask;	/* nodes it may use, a bit each */
 	struct zone *preferred; /* first zone of the zonelist that fits; NULL if none does */
 	enum zone_type high_zoneidx, classzone_idx;
 	enum migratetype migratetype;
 };
 
+/* A request that may use every node. */
 void prepare_alloc_context(struct vm *vm, struct alloc_context *ac, gfp_t gfp, unsigned int order, int nid);
 
 /* The next zone the request may use, at or after `*position` in its zonelist; NULL at the end. */
@@ -59,6 +64,9 @@ struct page *get_page_from_freelist(struct vm *vm, const struct alloc_context *a
 
 /* The head page of 2^order pages near node `nid`, with one reference; NULL if there are none. */
 struct page *alloc_pages_node(struct vm *vm, int nid, gfp_t gfp, unsigned int order);
+
+/* The same, from nodes of the mask only. */
+struct page *__alloc_pages_nodemask(struct vm *vm, gfp_t gfp, unsigned int order, int nid, uint64_t nodemask);
 
 /* Drops a reference on an allocation of this order; the last one frees it. */
 void __free_pages(struct vm *vm, struct page *page, unsigned int order);

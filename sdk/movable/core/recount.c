@@ -96,6 +96,20 @@ static void zone_pages_are_valid(struct vm *vm, const struct zone *zone, long li
 			  "zone %u: %lu + %lu, managed %lu", zone->id, free_pages, used, zone->boot_managed_pages);
 }
 
+/* The zone's count of ISOLATE blocks; a block that two zones share counts in the lower one. */
+static void isolate_blocks_are_counted(struct vm *vm, const struct zone *zone)
+{
+	unsigned long pfn = round_down(zone->zone_start_pfn, pageblock_nr_pages), blocks = 0;
+
+	for (; pfn < zone_end_pfn(zone); pfn += pageblock_nr_pages)
+		if (pfn_valid(vm, pfn) && vm->pageblock_zone[pfn_to_block(pfn)] == zone->id &&
+		    is_migrate_isolate(get_pageblock_migratetype(vm, pfn_to_page(vm, pfn))))
+			blocks++;
+	if (blocks != zone->nr_isolate_pageblock)
+		violation(vm, VM_RULE_RECOUNT_FREE_PAGES, NULL, "zone_is_valid", "ISOLATE blocks as counted",
+			  "zone %u: %lu, counted %lu", zone->id, blocks, zone->nr_isolate_pageblock);
+}
+
 static void zone_is_valid(struct vm *vm, const struct zone *zone)
 {
 	struct free_count free = {0, 0, 0};
@@ -107,6 +121,7 @@ static void zone_is_valid(struct vm *vm, const struct zone *zone)
 			  "zone %u: free %ld counted as %ld, CMA %ld as %ld", zone->id, free.counted,
 			  zone->stat[NR_FREE_PAGES], free.cma, zone->stat[NR_FREE_CMA_PAGES]);
 	zone_pages_are_valid(vm, zone, free.listed);
+	isolate_blocks_are_counted(vm, zone);
 }
 
 static void lru_is_valid(struct vm *vm, const struct pglist_data *node)

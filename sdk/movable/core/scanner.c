@@ -197,6 +197,27 @@ static unsigned long isolate_migratepages_block(struct vm *vm, struct compact_co
 	return scan.low;
 }
 
+unsigned long isolate_migratepages_range(struct vm *vm, struct compact_control *cc, unsigned long start,
+					 unsigned long end)
+{
+	unsigned long pfn = start, block_start = round_down(start, pageblock_nr_pages), block_end;
+
+	if (block_start < cc->zone->zone_start_pfn)
+		block_start = cc->zone->zone_start_pfn;
+	for (; pfn < end; pfn = block_start = block_end) {
+		block_end = round_down(pfn, pageblock_nr_pages) + pageblock_nr_pages;
+		if (block_end > end)
+			block_end = end;
+		if (!pageblock_pfn_to_page(vm, block_start, block_end, cc->zone))
+			continue;
+		pfn = isolate_migratepages_block(vm, cc, pfn, block_end, ISOLATE_UNEVICTABLE);
+		if (!pfn || cc->contended || cc->nr_migratepages == COMPACT_CLUSTER_MAX)
+			break;
+	}
+	acct_isolated(vm, cc);
+	return cc->contended ? 0 : pfn;
+}
+
 /* Async runs look only where pages are movable (4.1 step 4). */
 static bool suitable_migration_source(const struct vm *vm, const struct compact_control *cc, const struct page *page)
 {
@@ -276,6 +297,23 @@ static void isolate_freepages_block(struct vm *vm, struct compact_control *cc, u
 	count_vm_events(vm, COMPACTFREE_SCANNED, nr_scanned);
 	count_vm_events(vm, COMPACTISOLATED, total);
 	*start = pfn;
+}
+
+unsigned long isolate_freepages_range(struct vm *vm, unsigned long start, unsigned long end)
+{
+	unsigned long pfn = start, nr_scanned = 0;
+
+	while (pfn < end) {
+		struct page *page = pfn_to_page(vm, pfn);
+		unsigned int order = page_order(page);
+
+		nr_scanned++;
+		pfn += __isolate_free_page(vm, page, order);
+		split_free_page(vm, page, order);
+	}
+	count_vm_events(vm, COMPACTFREE_SCANNED, nr_scanned);
+	count_vm_events(vm, COMPACTISOLATED, pfn - start);
+	return pfn;
 }
 
 /* Blocks that are free as a whole stay so; unmovable ones get no movable pages (5.2). */

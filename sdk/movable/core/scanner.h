@@ -13,6 +13,19 @@ enum isolate_result { ISOLATE_ABORT, ISOLATE_NONE, ISOLATE_SUCCESS };
 /* Fills cc->migratepages from at most one pageblock (4.1). */
 enum isolate_result isolate_migratepages(struct vm *vm, struct compact_control *cc);
 
+/*
+ * Fills cc->migratepages from [start, end), whatever the blocks' types and hints (4.5). Where the next call goes
+ * on, or 0 to abort.
+ */
+unsigned long isolate_migratepages_range(struct vm *vm, struct compact_control *cc, unsigned long start,
+					 unsigned long end);
+
+/*
+ * Takes the free blocks from start on until `end` is covered, and makes them single pages with one reference each
+ * (5.3, strict). One past the last page taken. All of it is free in ISOLATE blocks (test_pages_isolated()).
+ */
+unsigned long isolate_freepages_range(struct vm *vm, unsigned long start, unsigned long end);
+
 /* Targets for migrate_pages(), from cc->freepages; `private` is the compact_control (5.5). */
 new_page_t compaction_alloc;
 free_page_t compaction_free;

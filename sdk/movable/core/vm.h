@@ -61,6 +61,7 @@ enum {
 	PAGE_EXT_ALLOCATED = 1, /* head of an allocation of alloc_order */
 	PAGE_EXT_POISONED = 2,	/* the frame holds the poison pattern */
 	PAGE_EXT_TAIL = 4,	/* tail of a compound page */
+	PAGE_EXT_OFFLINE = 8,	/* taken out by offline_pages(); PG_reserved meanwhile */
 };
 
 /* One byte per pageblock. */
@@ -88,7 +89,8 @@ struct zone {
 	unsigned long spanned_pages;
 	unsigned long present_pages;
 	unsigned long managed_pages;	/* what owners have left of boot_managed_pages */
-	unsigned long boot_managed_pages;
+	unsigned long boot_managed_pages; /* pages the buddy allocator has or has handed out */
+	unsigned long nr_isolate_pageblock;
 	bool contiguous;
 	unsigned long watermark[NR_WMARK];
 	unsigned long lowmem_reserve[MAX_NR_ZONES];

@@ -1,6 +1,7 @@
 """The virtual machine and what it answers with."""
 
 from movable.vm.compaction import CompactRun, CompactSettings
+from movable.vm.contig import RangeResult
 from movable.vm.counters import VmEvent, ZoneItem
 from movable.vm.migration import MigrateResult, NodeTarget
 from movable.vm.vm import VM
@@ -15,6 +16,7 @@ __all__ = [
     "MigrateResult",
     "Node",
     "NodeTarget",
+    "RangeResult",
     "VmEvent",
     "Zone",
     "ZoneItem",

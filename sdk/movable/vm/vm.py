@@ -24,13 +24,14 @@ from movable.page import Page
 from movable.sync import Scheduling, WorkQueue
 from movable.vm import compaction, counters, migration
 from movable.vm.boot import BootConfig
+from movable.vm.contig import RangeCalls
 from movable.vm.zones import Node, Zone, read_zones
 
 if TYPE_CHECKING:
     from movable.drivers import AddressSpace
 
 
-class VM:
+class VM(RangeCalls):
     """An emulated machine: nodes, zones, page frames with contents, CPUs.
 
     ``machine`` is a MachineConfig, the name of a preset, or the path of a TOML file. ``debug`` and
@@ -49,6 +50,7 @@ class VM:
         debug: int | None = None,
         poison: bool | None = None,
     ) -> None:
+        super().__init__()
         self.config = _configuration(machine)
         self._debug = _check_debug(self.config.debug if debug is None else debug)
         self._poison = self.config.poison if poison is None else poison

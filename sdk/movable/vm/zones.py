@@ -35,8 +35,6 @@ class Zone:
     type: ZoneType
     start_pfn: int
     spanned: int
-    present: int
-    watermark: Watermarks
     contiguous: bool
     _machine: Machine = field(repr=False, eq=False)
 
@@ -59,6 +57,21 @@ class Zone:
         info = ffi.new("struct mv_zone *")
         lib.mv_zone(self._machine.c, self.id, info)
         return info
+
+    @property
+    def present(self) -> int:
+        """Pages that exist: the span without holes and without what is offline."""
+        return int(self._info().present)
+
+    @property
+    def watermark(self) -> Watermarks:
+        """The zone's marks, in pages; memory that goes offline or online changes them."""
+        return Watermarks(*self._info().watermark)
+
+    @property
+    def nr_isolate_pageblock(self) -> int:
+        """Pageblocks of type ISOLATE, from which nothing is allocated. spec/compaction.md 8.1."""
+        return int(self._info().nr_isolate_pageblock)
 
     @property
     def managed(self) -> int:
@@ -163,8 +176,6 @@ def read_zones(machine: Machine, count: int) -> tuple[Zone, ...]:
                 type=ZoneType(info.type),
                 start_pfn=info.start_pfn,
                 spanned=info.spanned,
-                present=info.present,
-                watermark=Watermarks(*info.watermark),
                 contiguous=info.contiguous,
                 machine=machine,
             )

@@ -25,6 +25,8 @@ MODULES = (
     "faults_held",
     "faults_compact",
     "spanning",
+    "placement",
+    "ranges",
     "races",
 )
 """In the order in which their checks run: what is required comes first."""
