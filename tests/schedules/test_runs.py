@@ -8,7 +8,7 @@ import pytest
 from schedules.kit import MACHINE, rule_of, scenario
 
 from movable import GFP, VM, DeadVM, KernelAssertion, MovableError, SpinLock
-from movable.sched import PCT, Event, Op, Random, Replay, RoundRobin, Scenario, run
+from movable.sched import PCT, Event, Op, Random, Replay, RoundRobin, Scenario, Trace, run
 
 
 def test_each_cpu_has_its_number(vm: VM) -> None:
@@ -150,7 +150,7 @@ def test_other_processes_give_the_same_trace() -> None:
 def test_the_schedule_of_a_run_repeats_it(vm: VM) -> None:
     """Whatever strategy made a run, its schedule gives the same trace again."""
     for strategy in (Random(2), PCT(2), RoundRobin(), Replay()):
-        traces = []
+        traces: list[Trace] = []
         for again in range(2):
             with VM(MACHINE) as fresh:
                 lock = SpinLock(fresh, "l")

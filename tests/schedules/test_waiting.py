@@ -68,7 +68,8 @@ def test_a_wake_up_while_the_condition_is_looked_at_counts() -> None:
 
 def test_time_passes_when_nobody_can_go_on(vm: VM) -> None:
     """A wait with an end returns False when all others are done or wait; before that it waits."""
-    queue, order = WaitQueue(vm, "queue"), []
+    queue = WaitQueue(vm, "queue")
+    order: list[object] = []
 
     def waits() -> None:
         order.append(queue.wait_event_timeout(lambda: False))

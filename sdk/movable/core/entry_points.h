@@ -255,8 +255,9 @@ struct mv_sched_result {
 	unsigned long hash;
 };
 
-long mv_sched_begin(struct vm *vm, const struct mv_plan *plan, void *machine, void *cpu_name);
+long mv_sched_begin(struct vm *vm, const struct mv_plan *plan, void *machine, void *attribute);
 void mv_sched_add(struct vm *vm, int cpu, void *switch_to, void *number, bool daemon);
+void mv_sched_rename(struct vm *vm, int cpu, void *number);
 int mv_sched_first(struct vm *vm);
 int mv_sched_next(struct vm *vm, int ended);
 bool mv_sched_over(struct vm *vm);
