@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from attrs import evolve
 from rich.console import Console
@@ -10,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from movable import PAGE_SIZE, MachineConfig, MovableError, load, preset
 from movable_zsmalloc.zram import memparse
 
-__all__ = ["MIB_PAGES", "machine_of", "mib", "parse_size", "progress"]
+__all__ = ["MIB_PAGES", "demand_writable", "machine_of", "mib", "parse_size", "progress"]
 
 MIB_PAGES = (1 << 20) // PAGE_SIZE
 
@@ -28,6 +29,12 @@ def parse_size(text: str, argument: str) -> int:
     if not size or size < PAGE_SIZE:
         raise MovableError(f"{argument}: must be a size such as 256M, not {text!r}")
     return size
+
+
+def demand_writable(path: Path, argument: str) -> None:
+    """Refuse an output file that cannot be written, before minutes are spent. MovableError names the argument."""
+    if path.is_dir() or not path.parent.is_dir():
+        raise MovableError(f"{argument}: cannot write {path}: give a file in an existing folder")
 
 
 def machine_of(name: str, memory: str | None = None) -> MachineConfig:
