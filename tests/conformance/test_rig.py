@@ -143,9 +143,13 @@ def test_a_deadline_in_a_finalizer_is_raised_after_it(monkeypatch: pytest.Monkey
     """An object that goes away when time runs out loses no exception; the code after it gets one."""
     lost: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", lost.append)
-    with pytest.raises(DeadlineExpired), deadline(0.02):
+
+    def use() -> None:
         Slow(0.05)
         time.sleep(5)
+
+    with pytest.raises(DeadlineExpired), deadline(0.02):
+        use()
     assert lost == []
 
 
