@@ -98,8 +98,8 @@ def _compact(
     if json is not None:
         demand_writable(json, "--json")
     config = machine_of(machine, memory)
-    pages = FilePages(paths)
     most = parse_size(size, "--size") // PAGE_SIZE if size else None
+    pages = FilePages(paths)
     disk = most or config.managed_pages * 8
     console = Console(soft_wrap=True)
     phone = Phone(config, algorithm=algorithm, disksize=disk * PAGE_SIZE, seed=seed)
