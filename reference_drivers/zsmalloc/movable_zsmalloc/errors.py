@@ -20,6 +20,6 @@ class ErrnoError(MovableError, OSError):
 class ZsError(ErrnoError):
     """Bad use of a pool, which has changed nothing.
 
-    EINVAL: a handle that is stale or of another pool, or unmapping what is not mapped. EBUSY: the object, or
-    this CPU's mapping area, is in use. ENODEV: the pool was destroyed.
+    EINVAL: a handle that is stale or of another pool, a mode that is none, or unmapping what is not mapped.
+    EBUSY: the object, or this CPU's mapping area, is in use. ENODEV: the pool was destroyed.
     """

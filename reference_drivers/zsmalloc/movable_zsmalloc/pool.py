@@ -92,10 +92,10 @@ class ZsPool:
         if not 0 < size <= ZS_MAX_ALLOC_SIZE:
             return 0
         store = self._store
+        size_class = store.classes[get_size_class_index(size)]
         handle = store.handles.alloc(gfp)
         if not handle:
             return 0
-        size_class = store.classes[get_size_class_index(size)]
         with size_class.lock:
             zspage = size_class.find_get_zspage()
             if zspage is not None:
@@ -146,12 +146,15 @@ class ZsPool:
     def zs_map_object(self, handle: int, mode: MapMode) -> memoryview:
         """Make an object's bytes accessible until `zs_unmap_object`: all that fit its slot, at least its size.
 
-        A CPU has one mapping at a time. ZsError: EINVAL for a handle not in use, EBUSY for a second mapping.
+        A CPU has one mapping at a time. ZsError: EINVAL for a handle not in use or a mode that is no MapMode,
+        EBUSY for a second mapping.
         spec/drivers.md 1.11
         """
         self._demand_open()
         store = self._store
         store.handles.demand(handle)
+        if mode.__class__ is not MapMode:
+            raise ZsError(errno.EINVAL, f"mode: must be a MapMode (RW, RO, WO), not {mode!r}")
         area = self._area()
         if area.handle:
             raise ZsError(errno.EBUSY, f"this CPU has handle {area.handle:#x} mapped; unmap it first")
@@ -264,10 +267,11 @@ class ZsPool:
         """Destroy the pool (``zs_destroy_pool``): wait for isolated pages, free what is left in it.
 
         ZsError EBUSY, and the pool lives on, while an object is mapped or the VM keeps pages isolated: nobody
-        could end that during the call. spec/drivers.md 1.13
+        could end that during the call. MovableError inside a callback. spec/drivers.md 1.13
         """
         if self.closed:
             return
+        self.vm.demand_process_context(f"destroying pool {self.name!r}")
         mapped = [area.handle for area in self._areas.values() if area.handle]
         if mapped:
             raise ZsError(errno.EBUSY, f"handle {mapped[0]:#x} is mapped; unmap it, then close the pool")
