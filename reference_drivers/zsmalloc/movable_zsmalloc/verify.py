@@ -1,5 +1,7 @@
 """Do the structures of a pool fit together? What `ZsPool.check` asks (spec/drivers.md 1.4-1.8, 2.5)."""
 
+from collections import defaultdict
+
 from movable import PAGE_SIZE, AddressSpace, PageFlag
 from movable_zsmalloc.encoding import OBJ_ALLOCATED_TAG, obj_to_location
 from movable_zsmalloc.store import ZspageStore
@@ -15,8 +17,11 @@ def verify_store(store: ZspageStore, mapping: AddressSpace | None) -> None:
     for zspage in store.zspages.values():
         _verify_chain(store, zspage, mapping)
     used = 0
+    members = defaultdict(list)
+    for zspage in store.zspages.values():
+        members[zspage.size_class].append(zspage)
     for size_class in store.size_classes:
-        _verify_class(store, size_class)
+        _verify_class(size_class, members[size_class])
         used += size_class.obj_used
     pages = sum(zspage.size_class.shape.pages_per_zspage for zspage in store.zspages.values())
     assert pages == store.pages_allocated, f"{pages} pages in zspages, {store.pages_allocated} counted"
@@ -62,9 +67,8 @@ def _verify_slots(store: ZspageStore, zspage: Zspage) -> None:
         )
 
 
-def _verify_class(store: ZspageStore, size_class: SizeClass) -> None:
+def _verify_class(size_class: SizeClass, mine: list[Zspage]) -> None:
     shape = size_class.shape
-    mine = [zspage for zspage in store.zspages.values() if zspage.size_class is size_class]
     listed = []
     for number, group in enumerate(size_class.groups):
         for zspage in group:
