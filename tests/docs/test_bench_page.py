@@ -11,7 +11,9 @@ def row_names(root: Path) -> set[str]:
     sources = [*own, root / "reference_drivers/zsmalloc/movable_zsmalloc/benchmarks.py"]
     nodes = [node for source in sources for node in ast.walk(ast.parse(source.read_text()))]
     texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    return {text for text in texts if re.fullmatch(r"(copy|migrate|callback|scan|boot|zs|zram)(\.[a-z]+)+", text)}
+    return {
+        text for text in texts if re.fullmatch(r"(copy|migrate|callback|scan|boot|zs|zram)(\.[a-z]+)+", text)
+    }
 
 
 def test_the_page_explains_every_row(root: Path) -> None:
