@@ -64,8 +64,9 @@ class ZramDevice:
         return f"<ZramDevice {self.name}, {self.pages} pages>"
 
     def _set_table(self, pages: int) -> None:
-        self._handles = array("Q", bytes(8 * pages))
-        self._values = memoryview(array("Q", bytes(8 * pages)))
+        handles, values = (array("Q", [0]) * pages for _ in range(2))
+        self._handles = handles
+        self._values = memoryview(values)
         self._access = BitLock(self.vm, f"{self.name} slot", self._values, _ZRAM_ACCESS_BIT)
 
     # -- life --------------------------------------------------------------------------------------
@@ -83,13 +84,17 @@ class ZramDevice:
     def init(self, disksize: int) -> None:
         """Set the device up with this many bytes, rounded up to a page.
 
-        ZramError: EINVAL for less than one byte, EBUSY if it is set up already. spec/drivers.md 3.7
+        ZramError: EINVAL for less than one byte, EBUSY if it is set up already, ENOMEM if its table is too large.
+        spec/drivers.md 3.7
         """
         if disksize <= 0:
             raise ZramError(errno.EINVAL, f"disksize: must be 1 byte or more, not {disksize}")
         self.demand_uninitialised("disksize")
+        try:
+            self._set_table(-(-disksize // PAGE_SIZE))
+        except (MemoryError, OverflowError) as error:
+            raise ZramError(errno.ENOMEM, f"disksize: no room for a table of {disksize} bytes") from error
         self.pool = ZsPool(self.vm, self.name, movable=self.movable)
-        self._set_table(-(-disksize // PAGE_SIZE))
 
     def reset(self) -> None:
         """Free everything and be as new, the algorithm apart. ZramError EBUSY while the device is open."""
@@ -143,9 +148,8 @@ class ZramDevice:
         spec/drivers.md 3.2, 3.3
         """
         self._demand_page(index)
-        if len(data) != PAGE_SIZE:
-            self._invalid(f"data: a page has {PAGE_SIZE} bytes, not {len(data)}")
-        answer = self.rw_page(index, data)
+        self._demand_length(data)
+        answer = self._store(index, data)
         if answer:
             cause = ZramError(-answer, f"page {index} of {self.name} was not stored")
             raise ZramError(errno.EIO, f"writing page {index} of {self.name} failed") from cause
@@ -161,7 +165,18 @@ class ZramDevice:
         return data
 
     def rw_page(self, index: int, data: bytes) -> int:
-        """Store a page as the swap code does, in one step: 0 or a negative errno. spec/drivers.md 3.6."""
+        """Store a page as the swap code does, in one step: 0 or a negative errno. spec/drivers.md 3.6.
+
+        -EINVAL for a page that is not on the device.
+        """
+        try:
+            self._demand_page(index)
+            self._demand_length(data)
+        except ZramError:
+            return -errno.EINVAL
+        return self._store(index, data)
+
+    def _store(self, index: int, data: bytes) -> int:
         self.stats.num_writes += 1
         answer = self._write(index, data)
         if answer:
@@ -195,8 +210,14 @@ class ZramDevice:
         return self._values[index] & _LENGTH_MASK
 
     def _demand_page(self, index: int) -> None:
+        if self.pool is None:
+            self._invalid(f"{self.name} is not set up: write its disksize first")
         if not 0 <= index < self.pages:
             self._invalid(f"index: {self.name} has pages 0 to {self.pages - 1}, not {index}")
+
+    def _demand_length(self, data: bytes) -> None:
+        if len(data) != PAGE_SIZE:
+            self._invalid(f"data: a page has {PAGE_SIZE} bytes, not {len(data)}")
 
     def _invalid(self, text: str) -> None:
         self.stats.invalid_io += 1
@@ -211,7 +232,10 @@ class ZramDevice:
             return 0
         pool = self.pool
         assert pool is not None
-        packed, length = self._compress(data)
+        try:
+            packed, length = self._compress(data)
+        except Exception:  # each library has exceptions of its own
+            return -errno.EIO
         handle = pool.zs_malloc(length, _GFP_FAST)
         if not handle:
             self.stats.writestall += 1
@@ -288,8 +312,10 @@ class ZramDevice:
         assert self.pool is not None
         view = self.pool.zs_map_object(handle, MapMode.RO)
         try:
-            return bytes(view) if length == PAGE_SIZE else self.compressor.decompress(view[:length])
+            data = bytes(view) if length == PAGE_SIZE else self.compressor.decompress(view[:length])
         except Exception:  # each library has exceptions of its own for damaged data
             return None
+        else:
+            return data if len(data) == PAGE_SIZE else None
         finally:
             self.pool.zs_unmap_object(handle)

@@ -25,6 +25,7 @@ class ZramFile(io.RawIOBase):
     def __init__(self, device: ZramDevice, *, direct: bool = False) -> None:
         super().__init__()
         if device.pool is None:
+            super().close()
             raise ZramError(errno.EIO, f"{device.name} is not set up: write its disksize first")
         self.device = device
         self.direct = direct
