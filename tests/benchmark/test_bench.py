@@ -30,7 +30,8 @@ ROWS = {
 @pytest.mark.slow
 def test_the_command_prints_and_writes_every_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`movable bench --quick --json FILE` writes schema movable.bench/1 and prints the same rows: the SDK's own,
-    then those that installed drivers contribute."""
+    then those that installed drivers contribute.
+    """
     path = tmp_path / "bench.json"
     assert main(["bench", "--quick", "--json", str(path)]) == 0
     report = json.loads(path.read_text())
