@@ -38,14 +38,14 @@ def demand_writable(path: Path, argument: str) -> None:
 
 
 def machine_of(name: str, memory: str | None = None) -> MachineConfig:
-    """A preset or a TOML file, with another amount of memory if one is given."""
+    """A preset or a TOML file, with another amount of memory if one is given, in whole 4 MiB."""
     try:
         config = load(name) if name.endswith(".toml") else preset(name)
     except OSError as error:
         raise MovableError(f"--machine: cannot read {name}: {error.strerror}") from error
     if memory is None:
         return config
-    pages = parse_size(memory, "--memory") // PAGE_SIZE
+    pages = parse_size(memory, "--memory") // PAGE_SIZE // MIB_PAGES // 4 * 4 * MIB_PAGES
     first, *others = config.nodes
     *low, zone = first.zones
     if pages < 4 * MIB_PAGES or others:

@@ -227,6 +227,38 @@ def test_an_empty_folder_is_no_data(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "PATH: no readable file with contents in" in capsys.readouterr().err
 
 
+def test_memory_comes_in_whole_blocks(tmp_path: Path) -> None:
+    """--memory is rounded down to a multiple of 4 MiB, the largest block of the allocator."""
+    arguments = ["--memory", "18M", "--size", "4M", "--json", str(tmp_path / "run.json"), "-q"]
+    assert main(["compact", DATA, *arguments]) == 0
+    assert json.loads((tmp_path / "run.json").read_text())["memory_pages"] == 4096
+
+
+def test_files_that_cannot_be_read_are_no_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """If no file can be read the command says so, and does not look for data forever."""
+
+    def refuse(_path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "secret").write_text("x")
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert main(["compact", str(tmp_path), "--memory", "16M"]) == 2
+    assert f"PATH: no file in {tmp_path} can be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("discard", "kept"), [("0", 1024), ("100", 0)])
+def test_all_or_nothing_may_be_discarded(
+    tmp_path: Path, discard: str, kept: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Discarding nothing, or everything, is a run like any other."""
+    arguments = ["--size", "4M", "--discard", discard, "--json", str(tmp_path / "run.json"), "-q"]
+    assert main([*SMALL, *arguments]) == 0
+    assert json.loads((tmp_path / "run.json").read_text())["kept"] == kept
+    assert "0 bytes differ" in capsys.readouterr().out
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_gibibyte_comes_back(tmp_path: Path) -> None:

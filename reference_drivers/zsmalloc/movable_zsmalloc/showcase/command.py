@@ -22,7 +22,7 @@ __all__ = ["compact_app"]
 SCHEMA = "movable.compact/1"
 
 _INDEX_NOTE = (
-    "fragmentation index: -1 if such a block can be allocated; if not, near 0 where memory is short and near 1\n"
+    "fragmentation index: -1 if such a block is free; if not, near 0 where memory is short and near 1\n"
     "where there is enough of it, but in pieces"
 )
 
@@ -75,7 +75,7 @@ def _compact(
     machine:
         A preset (tiny, phone, numa4, server) or a TOML file.
     memory:
-        Give the first node this much memory instead, such as 1G.
+        Give the first node this much memory instead, such as 1G; in whole 4 MiB.
     size:
         How much data to write, such as 1G; by default until memory is full, down to its low watermarks.
     algorithm:
