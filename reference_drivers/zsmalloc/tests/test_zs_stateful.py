@@ -276,7 +276,7 @@ class PoolMachine(RuleBasedStateMachine):
 
 
 def test_random_operations_keep_every_object() -> None:
-    """Whatever is done to a pool, objects keep their bytes, structures fit, and no page is lost (spec/drivers.md 1, 2)."""
+    """Whatever is done to a pool, objects keep their bytes, structures fit, no page is lost (spec/drivers.md 1, 2)."""
     PoolMachine.counts.clear()
     run_state_machine_as_test(
         PoolMachine,
