@@ -55,9 +55,7 @@ class ZramRecordings:
 
 def _lengths(algorithm: str) -> Lengths:
     """Where lengths come from (spec/differences-drivers.md 1.2)."""
-    if algorithm == "lz4":
-        return RealLengths()
-    return RecordedLengths(constant=algorithm.startswith("lzo"))
+    return RealLengths() if algorithm == "lz4" else RecordedLengths()
 
 
 def _algorithm_rows(text: str) -> Iterator[Row]:

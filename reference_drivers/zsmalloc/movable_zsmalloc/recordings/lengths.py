@@ -41,13 +41,11 @@ class RealLengths(Lengths):
 class RecordedLengths(Lengths):
     """The recorded sum of each batch, spread over its pages; a page that no batch told of does not compress.
 
-    ``constant``: prefixes of random bytes all have one length, as with lzo; a sum that this cannot give is not
-    met. Incompressible pages take no length from a recording. A compressed page is a token that stands for the
-    page it came from.
+    Incompressible pages take no length from a recording. A compressed page is a token that stands for the page
+    it came from.
     """
 
-    def __init__(self, *, constant: bool = False) -> None:
-        self._constant = constant
+    def __init__(self) -> None:
         self._lengths: dict[bytes, int] = {}
         self._tokens: dict[bytes, bytes] = {}
 
@@ -64,8 +62,6 @@ class RecordedLengths(Lengths):
         if kind == "incompressible" or not pages:
             return
         share, rest = divmod(total, len(pages))
-        if self._constant and kind == "k-random":
-            rest = 0
         for position, page in enumerate(pages):
             self._lengths[page] = min(max(share + (position < rest), 8), PAGE_SIZE)
 
