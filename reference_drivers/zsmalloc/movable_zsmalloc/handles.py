@@ -3,7 +3,7 @@
 import errno
 from collections.abc import Iterator
 
-from movable import GFP, PAGE_SIZE, VM, BitLock
+from movable import GFP, PAGE_SIZE, VM, BitLock, SpinLock
 from movable_zsmalloc.encoding import HANDLE_PIN_BIT
 from movable_zsmalloc.errors import ZsError
 
@@ -25,6 +25,7 @@ class HandleCache:
         self.name = name
         self.words = vm.memory.cast("Q")
         self.pins = BitLock(vm, f"{name} handle pin", self.words, HANDLE_PIN_BIT)
+        self.lock = SpinLock(vm, f"{name} handle cache")
         self._live: set[int] = set()
         self._free: dict[int, list[int]] = {}
 
@@ -51,11 +52,19 @@ class HandleCache:
             )
 
     def alloc(self, gfp: GFP) -> int:
-        """A new handle whose word is 0; 0 if there is no memory. Takes no lock; may compact."""
-        if not self._free:
-            self._grow(gfp)
-        if not self._free:
-            return 0
+        """A new handle whose word is 0; 0 if there is no memory. Takes only the cache's lock; may compact."""
+        while True:
+            with self.lock:
+                if self._free:
+                    return self._take()
+            page = self.vm.alloc_page((gfp & ~(GFP.HIGHMEM | GFP.MOVABLE)) | GFP.ZERO)
+            if page is None:
+                return 0
+            with self.lock:
+                self._free[page.pfn] = list(reversed(_slab(page.pfn)))
+
+    def _take(self) -> int:
+        """Lock held, and a word is free."""
         pfn, free = next(reversed(self._free.items()))
         handle = free.pop()
         if not free:
@@ -65,19 +74,17 @@ class HandleCache:
 
     def free(self, handle: int) -> None:
         """Give a handle up; its pin is released already. A page without handles goes back to the VM."""
-        self._live.remove(handle)
-        self.words[handle >> _WORD_SHIFT] = 0
         pfn = handle >> _PAGE_SHIFT
-        free = self._free.setdefault(pfn, [])
-        free.append(handle)
-        if len(free) == len(_slab(pfn)):
-            del self._free[pfn]
+        with self.lock:
+            self._live.remove(handle)
+            self.words[handle >> _WORD_SHIFT] = 0
+            free = self._free.setdefault(pfn, [])
+            free.append(handle)
+            unused = len(free) == len(_slab(pfn))
+            if unused:
+                del self._free[pfn]
+        if unused:
             self.vm.page(pfn).put()
-
-    def _grow(self, gfp: GFP) -> None:
-        page = self.vm.alloc_page((gfp & ~(GFP.HIGHMEM | GFP.MOVABLE)) | GFP.ZERO)
-        if page is not None:
-            self._free[page.pfn] = list(reversed(_slab(page.pfn)))
 
 
 def _slab(pfn: int) -> range:

@@ -280,6 +280,8 @@ class ZsPool:
                 errno.EBUSY, f"{self._migration.isolated_zspages} zspages are isolated; put them back first"
             )
         self._free_objects()
+        # The VM may have taken pages meanwhile. From now on it gets none: nothing is in use in them.
+        self._migration.drained.wait_event(lambda: self._migration.isolated_zspages == 0)
         self._store.free_work.flush()
         self._store.free_work.destroy()
         self.mapping.close()

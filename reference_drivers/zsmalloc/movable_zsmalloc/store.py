@@ -33,13 +33,12 @@ class ZspageStore:
         self.handles = HandleCache(vm, name)
         self.words = self.handles.words
         shapes = class_shapes()
-        distinct = {shape: SizeClass(vm, name, shape) for shape in shapes}
+        distinct = {shape: SizeClass(vm, name, shape) for shape in dict.fromkeys(shapes)}
         self.classes = tuple(distinct[shape] for shape in shapes)
         self.size_classes = tuple(distinct.values())
         self.zspages: dict[int, Zspage] = {}
         self.pages_allocated = 0
         self.free_work = WorkQueue(vm, f"{name} free work")
-        self._layouts = {shape: _layout(shape) for shape in distinct}
         self._serial = 0
 
     # -- chains of pages ---------------------------------------------------------------------------
@@ -109,7 +108,7 @@ class ZspageStore:
 
     def _init_zspage(self, zspage: Zspage, pages: list[Page]) -> None:
         step = zspage.size_class.shape.size >> 3
-        for page, (offset, links) in zip(pages, self._layouts[zspage.size_class.shape], strict=True):
+        for page, (offset, links) in zip(pages, _layout(zspage.size_class.shape), strict=True):
             page.units = offset
             start = page.pfn << _WORDS_SHIFT
             self.words[start + (offset >> 3) : start + (PAGE_SIZE >> 3) : step] = links
@@ -231,6 +230,7 @@ def chain_flags(shape: ClassShape, *, first: bool, last: bool) -> PageFlag:
     return flags | PageFlag.OWNER_PRIV_1 if shape.huge else flags
 
 
+@cache
 def _layout(shape: ClassShape) -> tuple[tuple[int, memoryview], ...]:
     """Of each page of a new zspage: where its first slot starts, and the free-list words of its slots."""
     layout = []

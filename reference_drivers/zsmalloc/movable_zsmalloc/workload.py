@@ -33,9 +33,9 @@ class ZsWorkload:
             return bytes(view[:size])
 
     def drop(self, handle: Handle) -> bool:
-        """Free the object; that always works, isolated or not."""
-        self.pool.zs_free(self._objects[handle][0])
-        del self._objects[handle]
+        """Free the object; that always works, isolated or not. Its handle may be given out again at once."""
+        zs_handle, _ = self._objects.pop(handle)
+        self.pool.zs_free(zs_handle)
         return True
 
     def pages(self, handle: Handle) -> Sequence[Page]:
