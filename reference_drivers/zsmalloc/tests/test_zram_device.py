@@ -2,13 +2,17 @@
 
 import errno
 import random
+from collections.abc import Callable, Iterable
+from typing import Any, cast
 
 import pytest
 from zram_kit import ZEROS, page_of, stat, told_compressor, told_device, word_page
 
-from movable import PAGE_SIZE, VM
+from movable import PAGE_SIZE, VM, Page, PageList, hookimpl
 from movable_zsmalloc import ZramDevice, ZramError, ZramSysfs
 from movable_zsmalloc.zram import LINUX_6_1, Compressor
+
+Isolate = Callable[[Iterable[Page]], PageList]
 
 
 def refusal(call: object, *arguments: object) -> ZramError:
@@ -213,6 +217,139 @@ def test_damaged_data_is_an_error_of_the_read(vm: VM, garbage: bytes | None) -> 
     device.compressor = whole
     assert device.read_page(0) == page_of(100)
     assert (stat(device, "io_stat"), stat(device, "num_reads")) == ("1 0 0 0", "2")
+
+
+def test_a_refused_reset_changes_nothing(vm: VM, isolate: Isolate) -> None:
+    """While the VM keeps a page isolated reset is EBUSY and all stays as it was (spec/drivers.md 3.7, 1.13)."""
+    device = told_device(vm)
+    files = ZramSysfs(device)
+    files.write("mem_limit", "8M")
+    for index in range(20):
+        device.write_page(index, page_of(1000, index))
+    assert device.pool is not None
+    isolated = isolate(device.pool.mapping.pages()[:1])
+    before = stat(device), stat(device, "io_stat")
+    error = refusal(files.write, "reset", "1")
+    assert error.errno == errno.EBUSY
+    assert "isolated" in str(error)
+    assert (stat(device), stat(device, "io_stat")) == before
+    assert [device.read_page(index) for index in range(20)] == [page_of(1000, index) for index in range(20)]
+    vm.putback_movable_pages(isolated)
+    files.write("reset", "1")
+    assert (device.pages, stat(device)) == (0, "0 0 0 0 0 0 0")
+
+
+class InCallback:
+    """An observer that does something inside the first isolation."""
+
+    def __init__(self, action: Callable[[], object]) -> None:
+        self.action: Callable[[], object] | None = action
+
+    @hookimpl(wrapper=True)
+    def isolate_page(self) -> Any:
+        """Act, then let the driver answer."""
+        action, self.action = self.action, None
+        if action is not None:
+            action()
+        return (yield)
+
+
+def during_isolation(vm: VM, isolate: Isolate, device: ZramDevice, action: Callable[[], object]) -> None:
+    """Do something while a page of the device is being isolated, and put that page back."""
+    assert device.pool is not None
+    device.pool.mapping.add_observer(InCallback(action))
+    isolated = isolate(device.pool.mapping.pages()[:1])
+    vm.putback_movable_pages(isolated)
+
+
+def test_requests_inside_a_callback(vm: VM, isolate: Isolate) -> None:
+    """Pages are written, read and discarded inside a callback too; work waits until it is over (6.1)."""
+    device, other = told_device(vm), told_device(vm)
+    device.write_page(0, page_of(1000))
+    for index in range(4):
+        other.write_page(index, page_of(1000, index))
+
+    def act() -> None:
+        other.write_page(0, page_of(200, 9))
+        other.discard(1, 2)
+        assert other.rw_page(4, page_of(300, 4)) == 0
+        other.compact()
+        assert other.read_page(0) == page_of(200, 9)
+        refused = refusal(other.reset)
+        assert refused.errno == errno.EBUSY
+        assert "callback" in str(refused)
+
+    during_isolation(vm, isolate, device, act)
+    assert [other.read_page(index) for index in range(5)] == [
+        page_of(200, 9),
+        ZEROS,
+        ZEROS,
+        page_of(1000, 3),
+        page_of(300, 4),
+    ]
+    assert other.pool is not None
+    other.pool.check()
+
+
+@pytest.mark.parametrize("broken", ["compress", "decompress"])
+def test_an_interrupted_request_leaves_no_lock(vm: VM, broken: str) -> None:
+    """A request that is interrupted inside the compressor leaves the slot free and as it was (3.3, 3.4)."""
+
+    def interrupt(_data: object) -> bytes:
+        raise KeyboardInterrupt
+
+    device = told_device(vm)
+    device.write_page(0, page_of(100))
+    whole = device.compressor
+    ways = {"compress": whole.compress, "decompress": whole.decompress} | {broken: interrupt}
+    device.compressor = Compressor("interrupted", ways["compress"], ways["decompress"])
+    requests: dict[str, Callable[[], object]] = {
+        "compress": lambda: device.write_page(0, page_of(200)),
+        "decompress": lambda: device.read_page(0),
+    }
+    with pytest.raises(KeyboardInterrupt):
+        requests[broken]()
+    device.compressor = whole
+    assert device.pool is not None
+    device.pool.check()
+    assert device.read_page(0) == page_of(100)
+    device.write_page(0, page_of(300))
+    assert device.read_page(0) == page_of(300)
+
+
+OTHER_TYPES: dict[str, Callable[[Any], object]] = {
+    "disksize: init": lambda device: device.init("64M"),
+    "index: read": lambda device: device.read_page("a"),
+    "index: write": lambda device: device.write_page(1.5, ZEROS),
+    "index: length": lambda device: device.stored_length(None),
+    "data: text": lambda device: device.write_page(0, "x" * PAGE_SIZE),
+    "data: none": lambda device: device.write_page(0, None),
+    "count: discard": lambda device: device.discard(0, 1.5),
+    "first: discard": lambda device: device.discard("0", 1),
+    "text: reset": lambda device: ZramSysfs(device).write("reset", cast("str", None)),
+    "text: mem_limit": lambda device: ZramSysfs(device).write("mem_limit", cast("str", 5)),
+    "offset: seek": lambda device: device.open().seek(1.5),
+    "length: discard of a file": lambda device: device.open().discard(0, 1.5),
+}
+
+
+@pytest.mark.parametrize("what", OTHER_TYPES)
+def test_arguments_of_another_type(vm: VM, what: str) -> None:
+    """What is no integer, text or page is EINVAL, named, and changes nothing."""
+    device = told_device(vm)
+    before = stat(device), stat(device, "io_stat"), device.pages
+    error = refusal(OTHER_TYPES[what], device)
+    assert error.errno == errno.EINVAL
+    assert str(error).startswith(f"{what.split(':', maxsplit=1)[0]}: must be ")
+    assert (stat(device), stat(device, "io_stat"), device.pages) == before
+
+
+def test_any_buffer_of_a_page_is_taken(vm: VM) -> None:
+    """A page may come as a bytearray, or as a view of wider items of which it has 4096 bytes."""
+    device = told_device(vm)
+    device.write_page(0, bytearray(page_of(100)))
+    device.write_page(1, memoryview(page_of(200)).cast("Q"))
+    assert (device.read_page(0), device.read_page(1)) == (page_of(100), page_of(200))
 
 
 def test_memory_that_is_used_up(vm: VM) -> None:

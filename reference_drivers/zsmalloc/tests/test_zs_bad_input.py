@@ -1,14 +1,17 @@
 """Bad use of a pool: the documented errno, nothing lost, nothing held against the VM (spec/drivers.md 1.9-1.11)."""
 
+import copy
 import errno
+import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from zs_kit import Kit, fill
 
-from movable import GFP, VM
-from movable_zsmalloc import MapMode, ZsError, ZsPool
+from movable import GFP, VM, ZoneItem
+from movable_zsmalloc import MapMode, ZramError, ZsError, ZsPool
+from movable_zsmalloc.errors import ErrnoError
 
 
 @pytest.fixture(autouse=True)
@@ -135,12 +138,88 @@ def test_a_mode_that_is_none(kit: Kit, pool: ZsPool, mode: Any) -> None:
     assert not kit.word(handle) & 1
 
 
-@pytest.mark.parametrize("size", [10.5, "10", None])
+@pytest.mark.parametrize("size", [10.5, "10", None, [], b"x"])
 def test_a_size_that_is_no_number(kit: Kit, pool: ZsPool, size: Any) -> None:
-    """A size that is not an integer is a TypeError, and no handle is lost."""
-    with pytest.raises(TypeError):
-        pool.zs_malloc(size)
+    """A size that is no integer is EINVAL and named in the text, and no handle is lost."""
+    assert refused(errno.EINVAL, pool.zs_malloc, size) == (
+        f"size: must be an integer, not {size!r} (Invalid argument)"
+    )
     assert len(kit.store.handles) == 0
+
+
+@pytest.mark.parametrize("use", HANDLE_USES)
+@pytest.mark.parametrize("handle", [None, [], {}, 0.0, "", b"x"])
+def test_a_handle_of_another_type(kit: Kit, pool: ZsPool, use: str, handle: Any) -> None:
+    """What is no integer is EINVAL as a handle, also if it is empty or nothing."""
+    kit.mallocs(1, 1000)
+    assert f"handle: {handle!r} " in refused(errno.EINVAL, HANDLE_USES[use], pool, handle)
+
+
+@pytest.mark.parametrize("use", [*HANDLE_USES, "unmap"])
+def test_a_handle_as_a_float(kit: Kit, pool: ZsPool, use: str) -> None:
+    """A float that equals a handle is EINVAL, and the object stays as it was, mapped or not."""
+    (handle,) = kit.mallocs(1, 1000)
+    if use == "unmap":
+        with pool.mapped(handle, MapMode.RO):
+            refused(errno.EINVAL, pool.zs_unmap_object, float(handle))
+    else:
+        refused(errno.EINVAL, HANDLE_USES[use], pool, float(handle))
+    assert kit.zspage(handle).inuse == 1
+
+
+@pytest.mark.parametrize("bad", [None, "", 5])
+def test_a_name_that_is_none(vm: VM, bad: Any) -> None:
+    """A pool needs a text for a name; nothing is registered without one."""
+    before = vm.mappings
+    assert f"name: must be a text to know the pool by, not {bad!r}" in refused(errno.EINVAL, ZsPool, vm, bad)
+    assert vm.mappings == before
+
+
+@pytest.mark.parametrize(
+    "error", [ZsError(errno.EBUSY, "page: no"), ZramError(errno.EIO, "disk: no")], ids=["zs", "zram"]
+)
+def test_errors_can_be_copied(error: ErrnoError) -> None:
+    """An error comes through pickling and copying with its type, number and text."""
+    for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert (type(twin), twin.errno, str(twin)) == (type(error), error.errno, str(error))
+
+
+# -- what check() sees -----------------------------------------------------------------------------
+
+
+def test_check_sees_locks_left_held(vm: VM, kit: Kit, pool: ZsPool) -> None:
+    """A lock of a class, a zspage, a handle or of the handles that is left held fails check(); 6.1."""
+    (handle,) = kit.mallocs(1, 1000)
+    zspage = kit.zspage(handle)
+    pins = kit.store.handles.pins
+    for take, give in (
+        (kit.size_class(1000).lock.acquire, kit.size_class(1000).lock.release),
+        (kit.store.handles.lock.acquire, kit.store.handles.lock.release),
+        (zspage.lock.read_acquire, zspage.lock.read_release),
+        (zspage.lock.write_acquire, zspage.lock.write_release),
+        (lambda: pins.acquire(handle >> 3), lambda: pins.release(handle >> 3)),
+    ):
+        take()
+        with pytest.raises(AssertionError, match=r"left held|are mapped|pinned and not mapped"):
+            pool.check()
+        give()
+        pool.check()
+    with pool.mapped(handle, MapMode.RO):
+        pool.check()
+
+
+def test_check_sees_a_wrong_counter(vm: VM, kit: Kit, pool: ZsPool) -> None:
+    """NR_ZSPAGES that is not the sum over the machine's pools fails check() of each of them (1.13)."""
+    (handle,) = kit.mallocs(1, 1000)
+    other = ZsPool(vm, "other")
+    assert other.zs_malloc(3000)
+    for delta in (1, -1):
+        vm.mod_zone_page_state(kit.page(handle), ZoneItem.NR_ZSPAGES, delta)
+        for each in (pool, other):
+            with pytest.raises(AssertionError, match="nr_zspages is"):
+                each.check()
+        vm.mod_zone_page_state(kit.page(handle), ZoneItem.NR_ZSPAGES, -delta)
+        pool.check()
 
 
 POOL_USES: dict[str, Callable[[ZsPool, int], object]] = {

@@ -172,14 +172,6 @@ def test_pages_are_movable_when_there_is_an_object(vm: VM, kit: Kit, pool: ZsPoo
     assert [page.mapping for page in kit.chain(handle)] == [pool.mapping] * 4
 
 
-def test_an_unmovable_pool_keeps_its_pages_to_itself(vm: VM) -> None:
-    """With movable=False no page carries the mapping, as before Linux 4.8."""
-    with_pages = ZsPool(vm, "old", movable=False)
-    assert with_pages.zs_malloc(1000)
-    assert with_pages.mapping.pages() == []
-    with_pages.check()
-
-
 def test_objects_keep_their_bytes(kit: Kit) -> None:
     """Objects of all sizes side by side are read back as they were written (spec/drivers.md 1.11)."""
     sizes = [1, 24, 25, 100, 504, 1016, 1500, 2040, 2328, 2712, 3064, 3256, 3257, 4096]

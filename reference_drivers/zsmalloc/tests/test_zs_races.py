@@ -7,7 +7,7 @@ import pytest
 from migration.kit import Recorder
 from zs_kit import Kit, Watcher
 
-from movable import VM, MigrateResult, MovableError, Page, PageList, WorkQueue
+from movable import VM, KernelAssertion, MigrateResult, MovableError, Page, PageList, WorkQueue
 from movable_zsmalloc import MapMode, ZsError, ZsPool
 
 Isolate = Callable[[Iterable[Page]], PageList]
@@ -251,3 +251,15 @@ def test_the_work_waits_for_page_locks(vm: VM, kit: Kit, pool: ZsPool) -> None:
     assert vm.run_work() == 1
     assert waits == [page]
     assert pool.zs_get_total_pages() == 0
+
+
+def test_an_object_that_another_cpu_has_mapped(vm: VM, kit: Kit, pool: ZsPool) -> None:
+    """Freeing what another CPU has mapped waits for it, and one CPU alone would wait for ever (1.10, 1.11)."""
+    (handle,) = kit.mallocs(1, 1000)
+    view = pool.zs_map_object(handle, MapMode.RO)
+    vm.cpu = 1
+    with pytest.raises(KernelAssertion) as raised:
+        pool.zs_free(handle)
+    assert raised.value.rule.id == "self-deadlock"
+    vm.cpu = 0
+    view.release()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from movable import VM, Capabilities, MigrateResult, Page, PageList, find_driver, installed_drivers
-from movable_zsmalloc import MapMode, ZsPool, ZsWorkload, movable_drivers
+from movable_zsmalloc import ZsPool, ZsWorkload, movable_drivers
 
 Isolate = Callable[[Iterable[Page]], PageList]
 Move = Callable[..., MigrateResult]
@@ -120,34 +120,3 @@ def test_zsmalloc_is_installed() -> None:
     """The driver is found by its entry point, as any third party's is."""
     assert "zsmalloc" in installed_drivers()
     assert find_driver("zsmalloc").factory is ZsPool
-
-
-def test_unmovable_pages_stay(vm: VM) -> None:
-    """The pages of an unmovable pool are not let go, whatever is asked; compaction does not see them."""
-    pool = ZsPool(vm, "old", movable=False)
-    handles = [pool.zs_malloc(3000) for _ in range(8)]
-    pages = {page for handle in handles for page in pool.object_pages(handle)}
-    assert len(pages) == 6
-    assert not any(vm.isolate_movable_page(page) for page in pages)
-    vm.compact_node(0)
-    assert {page for handle in handles for page in pool.object_pages(handle)} == pages
-    pool.check()
-
-
-def test_an_unmovable_pool_works_otherwise(vm: VM) -> None:
-    """Objects of an unmovable pool are stored, compacted and freed, and the pool goes away."""
-    free = vm.zones[0].free_pages
-    pool = ZsPool(vm, "old", movable=False)
-    handles = [pool.zs_malloc(3000) for _ in range(8)]
-    for number, handle in enumerate(handles):
-        with pool.mapped(handle, MapMode.WO) as view:
-            view[:3000] = bytes([number]) * 3000
-    for number in (1, 2, 3, 5, 6, 7):
-        pool.zs_free(handles[number])
-    assert (pool.zs_compact(), pool.zs_get_total_pages()) == (3, 3)
-    for number in (0, 4):
-        with pool.mapped(handles[number], MapMode.RO) as view:
-            assert bytes(view[:3000]) == bytes([number]) * 3000
-    pool.check()
-    pool.close()
-    assert vm.zones[0].free_pages == free

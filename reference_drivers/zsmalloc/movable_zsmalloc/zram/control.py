@@ -75,6 +75,8 @@ class ZramSysfs:
         file = self._file(name)
         if file.write is None:
             raise ZramError(errno.EACCES, f"{name} can only be read")
+        if not isinstance(text, str):
+            raise ZramError(errno.EINVAL, f"text: must be what echo would write, not {text!r}")
         file.write(self.device, text)
 
     def _file(self, name: str) -> _File:
