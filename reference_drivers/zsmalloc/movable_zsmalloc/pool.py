@@ -271,6 +271,17 @@ class ZsPool:
             f"{held} zspages are isolated, {self._migration.isolated_zspages} counted"
         )
 
+    def demand_closable(self) -> None:
+        """Refuse now what `close` would refuse, after waiting as it does; nothing is freed."""
+        self.vm.demand_process_context(f"destroying pool {self.name!r}")
+        mapped = [area.handle for area in self._areas.values() if area.handle]
+        if mapped:
+            raise ZsError(errno.EBUSY, f"handle {mapped[0]:#x} is mapped; unmap it, then close the pool")
+        if not self._migration.wait_for_isolated():
+            raise ZsError(
+                errno.EBUSY, f"{self._migration.isolated_zspages} zspages are isolated; put them back first"
+            )
+
     def close(self) -> None:
         """Destroy the pool (``zs_destroy_pool``): wait for isolated pages, free what is left in it.
 
@@ -287,17 +298,6 @@ class ZsPool:
         self._store.free_work.destroy()
         self.mapping.close()
         self.closed = True
-
-    def demand_closable(self) -> None:
-        """Refuse now what `close` would refuse, after waiting as it does; nothing is freed."""
-        self.vm.demand_process_context(f"destroying pool {self.name!r}")
-        mapped = [area.handle for area in self._areas.values() if area.handle]
-        if mapped:
-            raise ZsError(errno.EBUSY, f"handle {mapped[0]:#x} is mapped; unmap it, then close the pool")
-        if not self._migration.wait_for_isolated():
-            raise ZsError(
-                errno.EBUSY, f"{self._migration.isolated_zspages} zspages are isolated; put them back first"
-            )
 
     def _free_objects(self) -> None:
         for size_class in self._store.size_classes:
