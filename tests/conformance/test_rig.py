@@ -1,6 +1,7 @@
 """The tools of a check: ledger, probe, injected answers, terrain, deadline."""
 
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -126,6 +127,40 @@ def test_a_deadline_is_noticed_even_if_swallowed() -> None:
             time.sleep(5)
         signal.setitimer(signal.ITIMER_REAL, 0)
     assert clock.expired
+
+
+class Slow:
+    """An object that takes its time when it goes, or more time than there is."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def __del__(self) -> None:
+        time.sleep(self.seconds)
+
+
+def test_a_deadline_in_a_finalizer_is_raised_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An object that goes away when time runs out loses no exception; the code after it gets one."""
+    lost: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lost.append)
+
+    def use() -> None:
+        Slow(0.05)
+        time.sleep(5)
+
+    with pytest.raises(DeadlineExpired), deadline(0.02):
+        use()
+    assert lost == []
+
+
+def test_a_finalizer_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A finalizer is interrupted when the timer comes again, and the deadline counts as missed."""
+    lost: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lost.append)
+    with deadline(0.02) as clock:
+        Slow(60)
+    assert clock.expired
+    assert len(lost) == 1
 
 
 def test_a_deadline_gives_an_outer_timer_back() -> None:

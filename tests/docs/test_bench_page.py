@@ -6,11 +6,14 @@ from pathlib import Path
 
 
 def row_names(root: Path) -> set[str]:
-    """The names of rows in the source of the benchmark."""
-    sources = (root / "sdk/movable/benchmark").glob("*.py")
+    """The names of rows in the sources of the benchmark and of the reference drivers' rows."""
+    own = (root / "sdk/movable/benchmark").glob("*.py")
+    sources = [*own, root / "reference_drivers/zsmalloc/movable_zsmalloc/benchmarks.py"]
     nodes = [node for source in sources for node in ast.walk(ast.parse(source.read_text()))]
     texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    return {text for text in texts if re.fullmatch(r"(copy|migrate|callback|scan|boot)(\.[a-z]+)+", text)}
+    return {
+        text for text in texts if re.fullmatch(r"(copy|migrate|callback|scan|boot|zs|zram)(\.[a-z]+)+", text)
+    }
 
 
 def test_the_page_explains_every_row(root: Path) -> None:

@@ -5,15 +5,11 @@ cannot have its pages.
 """
 
 from movable import PAGE_SIZE
-from movable_zsmalloc.encoding import OBJ_ALLOCATED_TAG
+from movable_zsmalloc.encoding import OBJ_ALLOCATED_TAG, OFFSET_MASK, PAGE_SHIFT, WORD_SHIFT, WORDS_SHIFT
 from movable_zsmalloc.store import PFN_SHIFT, ZspageStore
 from movable_zsmalloc.zspage import Fullness, SizeClass, Zspage
 
 __all__ = ["compact_class"]
-
-_WORDS_SHIFT = 9
-_PAGE_SHIFT = 12
-_OFFSET_MASK = PAGE_SIZE - 1
 
 
 def compact_class(store: ZspageStore, size_class: SizeClass) -> int:
@@ -58,16 +54,17 @@ def _migrate_zspage(store: ZspageStore, source: Zspage, target: Zspage, slot: in
     pages = [page.pfn for page in store.chain(source)]
     for index in range(slot, shape.objs_per_zspage):
         start = index * shape.size
-        header = words[(pages[start >> _PAGE_SHIFT] << _WORDS_SHIFT) + ((start & _OFFSET_MASK) >> 3)]
-        if not header & OBJ_ALLOCATED_TAG or not pins.trylock(header >> 3):
+        header = words[(pages[start >> PAGE_SHIFT] << WORDS_SHIFT) + ((start & OFFSET_MASK) >> 3)]
+        word = header >> WORD_SHIFT
+        if not header & OBJ_ALLOCATED_TAG or not pins.trylock(word):
             continue
         if target.inuse == shape.objs_per_zspage:
-            pins.release(header >> 3)
+            pins.release(word)
             return index
         obj = store.obj_malloc(target, header & ~OBJ_ALLOCATED_TAG)
         _copy_object(store, source, index, target, obj)
-        used, words[header >> 3] = words[header >> 3], obj | 1  # the pin stays until the word is right
-        pins.release(header >> 3)
+        used, words[word] = words[word], obj | 1  # the pin stays until the word is right
+        pins.release(word)
         store.obj_free(source, used)
     return shape.objs_per_zspage
 
@@ -86,12 +83,12 @@ def _parts(store: ZspageStore, zspage: Zspage, index: int) -> list[memoryview]:
     """The memory of a slot: one piece, or two if it goes over a page boundary."""
     shape = zspage.size_class.shape
     page = store.slot_page(zspage, index)
-    offset = index * shape.size & _OFFSET_MASK
-    start, room = (page.pfn << _PAGE_SHIFT) + offset, PAGE_SIZE - offset
+    offset = index * shape.size & OFFSET_MASK
+    start, room = (page.pfn << PAGE_SHIFT) + offset, PAGE_SIZE - offset
     memory = store.vm.memory
     if shape.size <= room:
         return [memory[start : start + shape.size]]
     following = store.get_next_page(page, shape)
     assert following is not None
-    rest = following.pfn << _PAGE_SHIFT
+    rest = following.pfn << PAGE_SHIFT
     return [memory[start : start + room], memory[rest : rest + shape.size - room]]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from attrs import evolve
 from rich.console import Console
@@ -10,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from movable import PAGE_SIZE, MachineConfig, MovableError, load, preset
 from movable_zsmalloc.zram import memparse
 
-__all__ = ["MIB_PAGES", "machine_of", "mib", "parse_size", "progress"]
+__all__ = ["MIB_PAGES", "demand_writable", "machine_of", "mib", "parse_size", "progress"]
 
 MIB_PAGES = (1 << 20) // PAGE_SIZE
 
@@ -30,12 +31,21 @@ def parse_size(text: str, argument: str) -> int:
     return size
 
 
+def demand_writable(path: Path, argument: str) -> None:
+    """Refuse an output file that cannot be written, before minutes are spent. MovableError names the argument."""
+    if path.is_dir() or not path.parent.is_dir():
+        raise MovableError(f"{argument}: cannot write {path}: give a file in an existing folder")
+
+
 def machine_of(name: str, memory: str | None = None) -> MachineConfig:
-    """A preset or a TOML file, with another amount of memory if one is given."""
-    config = load(name) if name.endswith(".toml") else preset(name)
+    """A preset or a TOML file, with another amount of memory if one is given, in whole 4 MiB."""
+    try:
+        config = load(name) if name.endswith(".toml") else preset(name)
+    except OSError as error:
+        raise MovableError(f"--machine: cannot read {name}: {error.strerror}") from error
     if memory is None:
         return config
-    pages = parse_size(memory, "--memory") // PAGE_SIZE
+    pages = parse_size(memory, "--memory") // PAGE_SIZE // MIB_PAGES // 4 * 4 * MIB_PAGES
     first, *others = config.nodes
     *low, zone = first.zones
     if pages < 4 * MIB_PAGES or others:

@@ -4,6 +4,8 @@ A handle is the address of a word. The word holds the object's place: the frame 
 the slot's number within the zspage. Bit 0 of it is the handle's pin.
 """
 
+from movable import PAGE_SIZE
+
 __all__ = [
     "FREE_LIST_END",
     "HANDLE_PIN_BIT",
@@ -11,22 +13,31 @@ __all__ = [
     "OBJ_INDEX_BITS",
     "OBJ_INDEX_MASK",
     "OBJ_TAG_BITS",
+    "OFFSET_MASK",
+    "PAGE_SHIFT",
+    "WORDS_SHIFT",
+    "WORD_SHIFT",
     "location_to_obj",
     "obj_index_bits",
     "obj_to_location",
 ]
 
+PAGE_SHIFT = PAGE_SIZE.bit_length() - 1
+OFFSET_MASK = PAGE_SIZE - 1
+WORD_SHIFT = 3
+"""From a physical address to the place of its word in memory."""
+WORDS_SHIFT = PAGE_SHIFT - WORD_SHIFT
+"""From a pfn to the place of the page's first word."""
 OBJ_TAG_BITS = 1
 OBJ_ALLOCATED_TAG = 1
 """Set in the header of a slot that is in use; the rest of the header is the handle."""
 HANDLE_PIN_BIT = 0
 _MAX_PHYSMEM_BITS = 46
-_PAGE_SHIFT = 12
 
 
 def obj_index_bits(max_physmem_bits: int = _MAX_PHYSMEM_BITS, bits_per_long: int = 64) -> int:
     """Bits that are left for the slot's number: 29 on x86-64 without five-level page tables."""
-    return bits_per_long - (max_physmem_bits - _PAGE_SHIFT) - OBJ_TAG_BITS
+    return bits_per_long - (max_physmem_bits - PAGE_SHIFT) - OBJ_TAG_BITS
 
 
 OBJ_INDEX_BITS = obj_index_bits()

@@ -23,7 +23,7 @@ class FilePages:
         self.files = tuple(file for path in self.paths for file in sorted(_files(path)))
         self.total = sum(-(-file.stat().st_size // PAGE_SIZE) for file in self.files)
         if not self.total:
-            raise MovableError(f"PATH: no readable file with contents in {', '.join(map(str, self.paths))}")
+            raise MovableError(f"PATH: no readable file with contents in {self._places()}")
 
     def __iter__(self) -> Iterator[bytes]:
         """Each page once."""
@@ -36,13 +36,23 @@ class FilePages:
                 yield data[start : start + PAGE_SIZE].ljust(PAGE_SIZE, b"\0")
 
     def repeated(self) -> Iterator[bytes]:
-        """The pages again and again, each time round with its number in them, so that no page is a copy."""
+        """The pages again and again, each time round with its number in them, so that no page is a copy.
+
+        MovableError if none of the files can be read.
+        """
         turn = 0
         while True:
             stamp = b"" if not turn else f"{turn:016x}".encode()
+            any_page = False
             for page in self:
+                any_page = True
                 yield stamp + page[len(stamp) :]
+            if not any_page:
+                raise MovableError(f"PATH: no file in {self._places()} can be read")
             turn += 1
+
+    def _places(self) -> str:
+        return ", ".join(map(str, self.paths))
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -39,14 +39,9 @@ class HandleCache:
     def __iter__(self) -> Iterator[int]:
         return iter(self._live)
 
-    @property
-    def pages(self) -> int:
-        """How many pages hold words."""
-        return len({handle >> _PAGE_SHIFT for handle in self._live})
-
-    def demand(self, handle: int) -> None:
+    def demand(self, handle: object) -> None:
         """Refuse what is no handle of this pool now: ZsError EINVAL."""
-        if handle not in self._live:
+        if not isinstance(handle, int) or handle not in self._live:
             raise ZsError(
                 errno.EINVAL, f"handle: {handle!r} is not in use in pool {self.name!r}; freed, or another's?"
             )

@@ -8,13 +8,12 @@ import errno
 
 from movable import PAGE_SIZE, AddressSpace, IsolateMode, MigrateMode, Page, WaitQueue, ZoneItem, hookimpl
 from movable_zsmalloc.classes import ClassShape
-from movable_zsmalloc.encoding import OBJ_ALLOCATED_TAG, OBJ_INDEX_MASK
+from movable_zsmalloc.encoding import OBJ_ALLOCATED_TAG, OBJ_INDEX_MASK, WORD_SHIFT, WORDS_SHIFT
 from movable_zsmalloc.store import PFN_SHIFT, ZspageStore, chain_flags
 from movable_zsmalloc.zspage import Fullness, Zspage
 
 __all__ = ["ZsMigration"]
 
-_WORDS_SHIFT = 9
 _WORDS = PAGE_SIZE >> 3
 _KEPT = OBJ_INDEX_MASK << 1 | 1
 """What migration keeps of an object's word: the slot's number and the pin."""
@@ -99,18 +98,18 @@ class ZsMigration:
         if shape.huge:
             headers = [page.index]
         else:
-            start = page.pfn << _WORDS_SHIFT
+            start = page.pfn << WORDS_SHIFT
             first = start + (page.units >> 3)
             headers = self.store.words[first : start + _WORDS : shape.size >> 3].tolist()
         pins = self.store.handles.pins
         pinned: list[int] = []
         for header in headers:
             if header & OBJ_ALLOCATED_TAG:
-                if not pins.trylock(header >> 3):
+                if not pins.trylock(header >> WORD_SHIFT):
                     for word in pinned:
                         pins.release(word)
                     return None
-                pinned.append(header >> 3)
+                pinned.append(header >> WORD_SHIFT)
         return pinned
 
     def _replace_sub_page(self, zspage: Zspage, newpage: Page, oldpage: Page) -> None:

@@ -6,7 +6,14 @@ from functools import cache
 
 from movable import GFP, PAGE_SIZE, VM, AddressSpace, Page, PageFlag, WorkQueue, ZoneItem
 from movable_zsmalloc.classes import ClassShape, class_shapes
-from movable_zsmalloc.encoding import FREE_LIST_END, OBJ_ALLOCATED_TAG, OBJ_INDEX_BITS, OBJ_INDEX_MASK
+from movable_zsmalloc.encoding import (
+    FREE_LIST_END,
+    OBJ_ALLOCATED_TAG,
+    OBJ_INDEX_BITS,
+    OBJ_INDEX_MASK,
+    OFFSET_MASK,
+    WORDS_SHIFT,
+)
 from movable_zsmalloc.handles import HandleCache
 from movable_zsmalloc.zspage import Fullness, SizeClass, Zspage
 
@@ -15,8 +22,6 @@ __all__ = ["FREEOBJ_NONE", "PFN_SHIFT", "ZspageStore", "chain_flags"]
 FREEOBJ_NONE = 0xFFFF_FFFF
 """The end mark of a free list as ``freeobj``, a 32-bit number, holds it."""
 PFN_SHIFT = OBJ_INDEX_BITS + 1
-_WORDS_SHIFT = 9
-_OFFSET_MASK = PAGE_SIZE - 1
 
 _log = logging.getLogger(__name__)
 
@@ -110,7 +115,7 @@ class ZspageStore:
         step = zspage.size_class.shape.size >> 3
         for page, (offset, links) in zip(pages, _layout(zspage.size_class.shape), strict=True):
             page.units = offset
-            start = page.pfn << _WORDS_SHIFT
+            start = page.pfn << WORDS_SHIFT
             self.words[start + (offset >> 3) : start + (PAGE_SIZE >> 3) : step] = links
 
     def add_zspage(self, zspage: Zspage) -> None:
@@ -192,7 +197,7 @@ class ZspageStore:
         size_class = zspage.size_class
         index = zspage.freeobj
         page = self.slot_page(zspage, index)
-        word = (page.pfn << _WORDS_SHIFT) + ((index * size_class.shape.size & _OFFSET_MASK) >> 3)
+        word = (page.pfn << WORDS_SHIFT) + ((index * size_class.shape.size & OFFSET_MASK) >> 3)
         zspage.freeobj = self.words[word] >> 1 & FREEOBJ_NONE
         if size_class.shape.huge:
             page.index = handle | OBJ_ALLOCATED_TAG
@@ -209,8 +214,8 @@ class ZspageStore:
         """
         size_class = zspage.size_class
         index = obj >> 1 & OBJ_INDEX_MASK
-        offset = index * size_class.shape.size & _OFFSET_MASK
-        self.words[(obj >> PFN_SHIFT << _WORDS_SHIFT) + (offset >> 3)] = zspage.freeobj << 1
+        offset = index * size_class.shape.size & OFFSET_MASK
+        self.words[(obj >> PFN_SHIFT << WORDS_SHIFT) + (offset >> 3)] = zspage.freeobj << 1
         zspage.freeobj = index
         zspage.inuse -= 1
         size_class.obj_used -= 1

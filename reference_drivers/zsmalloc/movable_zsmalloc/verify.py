@@ -1,22 +1,26 @@
 """Do the structures of a pool fit together? What `ZsPool.check` asks (spec/drivers.md 1.4-1.8, 2.5)."""
 
-from movable import PAGE_SIZE, AddressSpace, PageFlag
-from movable_zsmalloc.encoding import OBJ_ALLOCATED_TAG, obj_to_location
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+from movable import PAGE_SIZE, VM, AddressSpace, PageFlag
+from movable_zsmalloc.encoding import OBJ_ALLOCATED_TAG, WORD_SHIFT, WORDS_SHIFT, obj_to_location
 from movable_zsmalloc.store import ZspageStore
 from movable_zsmalloc.zspage import SizeClass, Zspage
 
-__all__ = ["verify_store"]
-
-_WORDS_SHIFT = 9
+__all__ = ["verify_counter", "verify_locks", "verify_store"]
 
 
-def verify_store(store: ZspageStore, mapping: AddressSpace | None) -> None:
+def verify_store(store: ZspageStore, mapping: AddressSpace) -> None:
     """Compare everything at rest; AssertionError for the first thing that does not fit."""
     for zspage in store.zspages.values():
         _verify_chain(store, zspage, mapping)
     used = 0
+    members = defaultdict(list)
+    for zspage in store.zspages.values():
+        members[zspage.size_class].append(zspage)
     for size_class in store.size_classes:
-        _verify_class(store, size_class)
+        _verify_class(size_class, members[size_class])
         used += size_class.obj_used
     pages = sum(zspage.size_class.shape.pages_per_zspage for zspage in store.zspages.values())
     assert pages == store.pages_allocated, f"{pages} pages in zspages, {store.pages_allocated} counted"
@@ -25,7 +29,34 @@ def verify_store(store: ZspageStore, mapping: AddressSpace | None) -> None:
         _verify_handle(store, handle)
 
 
-def _verify_chain(store: ZspageStore, zspage: Zspage, mapping: AddressSpace | None) -> None:
+def verify_locks(store: ZspageStore, mapped: Sequence[tuple[int, Zspage]]) -> None:
+    """No lock is held but those of the objects that are mapped: AssertionError names the first one."""
+    for lock in (store.handles.lock, *(each.lock for each in store.size_classes)):
+        assert lock.owner is None, f"{lock!r} was left held"
+    handles = {handle for handle, _ in mapped}
+    for handle in store.handles:
+        pinned = store.handles.pins.locked(handle >> WORD_SHIFT)
+        assert pinned == (handle in handles), f"handle {handle:#x}: pinned and not mapped, or the other way"
+    readers = Counter(zspage.id for _, zspage in mapped)
+    for zspage in store.zspages.values():
+        assert zspage.lock.writer is None, f"{zspage.lock!r} was left held"
+        assert len(zspage.lock.readers) == readers[zspage.id], (
+            f"{zspage.lock!r}: {readers[zspage.id]} objects of it are mapped"
+        )
+
+
+def verify_counter(vm: VM, stores: Iterable[ZspageStore]) -> None:
+    """NR_ZSPAGES of each zone is what the machine's pools have there; ``stores`` are all of them."""
+    pages = Counter(
+        page.zone_id for store in stores for zspage in store.zspages.values() for page in store.chain(zspage)
+    )
+    for zone in vm.zones:
+        assert zone.nr_zspages == pages[zone.id], (
+            f"{zone.name}: nr_zspages is {zone.nr_zspages}, the pools have {pages[zone.id]} pages there"
+        )
+
+
+def _verify_chain(store: ZspageStore, zspage: Zspage, mapping: AddressSpace) -> None:
     shape = zspage.size_class.shape
     pages = store.chain(zspage)
     assert len(pages) == shape.pages_per_zspage, f"{zspage!r}: {len(pages)} pages chained"
@@ -62,9 +93,8 @@ def _verify_slots(store: ZspageStore, zspage: Zspage) -> None:
         )
 
 
-def _verify_class(store: ZspageStore, size_class: SizeClass) -> None:
+def _verify_class(size_class: SizeClass, mine: list[Zspage]) -> None:
     shape = size_class.shape
-    mine = [zspage for zspage in store.zspages.values() if zspage.size_class is size_class]
     listed = []
     for number, group in enumerate(size_class.groups):
         for zspage in group:
@@ -80,7 +110,7 @@ def _verify_class(store: ZspageStore, size_class: SizeClass) -> None:
 
 
 def _verify_handle(store: ZspageStore, handle: int) -> None:
-    pfn, index = obj_to_location(store.words[handle >> 3])
+    pfn, index = obj_to_location(store.words[handle >> WORD_SHIFT])
     page = store.vm.page(pfn)
     zspage = store.get_zspage(page)
     assert page is store.slot_page(zspage, index), (
@@ -93,4 +123,4 @@ def _verify_handle(store: ZspageStore, handle: int) -> None:
 def _header(store: ZspageStore, zspage: Zspage, index: int) -> int:
     shape = zspage.size_class.shape
     offset = index * shape.size % PAGE_SIZE
-    return store.words[(store.slot_page(zspage, index).pfn << _WORDS_SHIFT) + (offset >> 3)]
+    return store.words[(store.slot_page(zspage, index).pfn << WORDS_SHIFT) + (offset >> 3)]

@@ -38,7 +38,7 @@ def test_there_are_69_classes_behind_255_indices() -> None:
     assert max(shape.size for shape in shapes if not shape.huge) == 3264
 
 
-@pytest.mark.parametrize(("indices", "size", "pages", "objects"), ROWS, ids=lambda value: str(value))
+@pytest.mark.parametrize(("indices", "size", "pages", "objects"), ROWS, ids=str)
 def test_a_row_of_the_table(indices: range, size: int, pages: int, objects: int) -> None:
     """All indices of a run lead to one class, which has the largest index of the run (spec/drivers.md 1.3; 8, 16)."""
     for index in indices:
@@ -106,7 +106,9 @@ def test_an_object_value(bits: int, pfn: int, index: int, obj: int) -> None:
     assert obj_to_location(obj, bits) == obj_to_location(obj | 1, bits) == (pfn, index)
 
 
-@pytest.mark.parametrize(("physmem", "word", "bits"), [(46, 64, 29), (48, 64, 27), (52, 64, 23), (32, 32, 11)])
+@pytest.mark.parametrize(
+    ("physmem", "word", "bits"), [(46, 64, 29), (48, 64, 27), (52, 64, 23), (32, 32, 11)]
+)
 def test_the_bits_left_for_the_slot(physmem: int, word: int, bits: int) -> None:
     """What the frame number leaves of a word, less the tag bit (spec/drivers.md 1.1)."""
     assert obj_index_bits(physmem, word) == bits

@@ -7,7 +7,15 @@ from movable_zsmalloc import ZsPool
 from movable_zsmalloc.zspage import Fullness
 
 # slot size and objects: the most that is ALMOST_EMPTY (spec/drivers.md 7.2)
-ALMOST_EMPTY = {24: (128, 96), 104: (73, 54), 504: (8, 6), 2328: (7, 5), 3256: (5, 3), 3064: (4, 3), 2040: (2, 1)}
+ALMOST_EMPTY = {
+    24: (128, 96),
+    104: (73, 54),
+    504: (8, 6),
+    2328: (7, 5),
+    3256: (5, 3),
+    3064: (4, 3),
+    2040: (2, 1),
+}
 
 
 @pytest.mark.parametrize("size", ALMOST_EMPTY)

@@ -4,7 +4,7 @@ import pytest
 from zs_kit import Kit
 
 from movable import VM, PageFlag
-from movable_zsmalloc import MapMode, ZsPool
+from movable_zsmalloc import ZS_GFP, MapMode, ZsPool
 
 
 @pytest.mark.parametrize("size", [0, 4097, -1, 1 << 40])
@@ -162,18 +162,14 @@ def test_an_empty_zspage_can_be_used_again(vm: VM, kit: Kit, pool: ZsPool) -> No
     pool.check()
 
 
-def test_pages_are_movable_when_there_is_an_object(kit: Kit, pool: ZsPool) -> None:
-    """All pages of a zspage carry the mapping once its first object exists (spec/drivers.md 8, 31)."""
+def test_pages_are_movable_when_there_is_an_object(vm: VM, kit: Kit, pool: ZsPool) -> None:
+    """The pages of a zspage are let go only once its first object exists, then all are (spec/drivers.md 8, 31)."""
+    zspage = kit.store.alloc_zspage(kit.size_class(3200), ZS_GFP)
+    assert zspage is not None
+    pages = kit.store.chain(zspage)
+    assert [(page.has_movable_tag, vm.isolate_movable_page(page)) for page in pages] == [(False, False)] * 4
     (handle,) = kit.mallocs(1, 3200)
     assert [page.mapping for page in kit.chain(handle)] == [pool.mapping] * 4
-
-
-def test_an_unmovable_pool_keeps_its_pages_to_itself(vm: VM) -> None:
-    """With movable=False no page carries the mapping, as before Linux 4.8."""
-    with_pages = ZsPool(vm, "old", movable=False)
-    assert with_pages.zs_malloc(1000)
-    assert with_pages.mapping.pages() == []
-    with_pages.check()
 
 
 def test_objects_keep_their_bytes(kit: Kit) -> None:

@@ -1,12 +1,16 @@
 """What the tests of the pool look at: zspages by number, slots of handles, lists of a class."""
 
-from movable import VM, Page
+from collections.abc import Callable, Generator
+
+from attrs import frozen
+
+from movable import GFP, VM, AddressSpace, IsolateMode, MigrateMode, Page, hookimpl
 from movable_zsmalloc import MapMode, ZsPool, get_size_class_index
 from movable_zsmalloc.encoding import obj_to_location
 from movable_zsmalloc.store import ZspageStore
 from movable_zsmalloc.zspage import Fullness, SizeClass, Zspage
 
-__all__ = ["Kit"]
+__all__ = ["Kit", "Seen", "Watcher", "fill"]
 
 _SHORT = {
     Fullness.EMPTY: "E",
@@ -93,3 +97,112 @@ class Kit:
         while slots[-1] < zspage.size_class.shape.objs_per_zspage:
             slots.append(self.header(zspage, slots[-1]) >> 1 & 0xFFFF_FFFF)
         return slots
+
+    def lock_elsewhere(self, page: Page) -> Callable[[], None]:
+        """Lock a page on the other CPU; what is returned unlocks it there."""
+
+        def unlock() -> None:
+            self.vm.cpu = 1
+            page.unlock()
+            self.vm.cpu = 0
+
+        self.vm.cpu = 1
+        assert page.trylock()
+        self.vm.cpu = 0
+        return unlock
+
+    def pin_elsewhere(self, handle: int) -> Callable[[], None]:
+        """Pin a handle on the other CPU, as one does that is about to map; what is returned unpins it."""
+
+        def unpin() -> None:
+            self.vm.cpu = 1
+            self.store.handles.pins.release(handle >> 3)
+            self.vm.cpu = 0
+
+        self.vm.cpu = 1
+        assert self.store.handles.pins.trylock(handle >> 3)
+        self.vm.cpu = 0
+        return unpin
+
+    def empty_later(self, handle: int) -> Zspage:
+        """Free the only object of a zspage while a page of it is locked, so that the zspage stays for now."""
+        zspage, page = self.zspage(handle), self.page(handle)
+        unlock = self.lock_elsewhere(page)
+        self.pool.zs_free(handle)
+        unlock()
+        assert zspage.fullness is Fullness.EMPTY
+        return zspage
+
+
+def fill(vm: VM, gfp: GFP = GFP.HIGHUSER_MOVABLE) -> list[Page]:
+    """Allocate pages until there are none left: all of them."""
+    pages = []
+    while (page := vm.alloc_page(gfp)) is not None:
+        pages.append(page)
+    return pages
+
+
+@frozen
+class Seen:
+    """One callback: the page as it was when the driver was called, and what the driver answered."""
+
+    hook: str
+    page: Page
+    locked: bool
+    movable: bool
+    isolated: bool
+    refcount: int
+    answer: object
+    newpage: Page | None = None
+
+
+class Watcher:
+    """Stands around the callbacks of a pool. ``seen`` is what there was.
+
+    ``before`` and ``after`` are called for a hook by its name, with the page that it is about; what ``answers``
+    gives for an answer of migratepage takes that answer's place.
+    """
+
+    def __init__(self, kit: Kit) -> None:
+        self.seen: list[Seen] = []
+        self.before: dict[str, Callable[[Page], object]] = {}
+        self.after: dict[str, Callable[[Page], object]] = {}
+        self.answers: dict[int, int] = {}
+        kit.pool.mapping.add_observer(self)
+
+    def hooks(self) -> list[str]:
+        """The names of the callbacks so far."""
+        return [each.hook for each in self.seen]
+
+    def calls(self, hook: str) -> list[Seen]:
+        """The calls of one callback."""
+        return [each for each in self.seen if each.hook == hook]
+
+    def _around(self, hook: str, page: Page, newpage: Page | None = None) -> Generator[None, object, object]:
+        state = page.locked, page.movable, page.isolated, page.refcount
+        if hook in self.before:
+            self.before[hook](page)
+        answer = yield
+        if hook in self.after:
+            self.after[hook](page)
+        if isinstance(answer, int):
+            answer = self.answers.get(answer, answer)
+        self.seen.append(Seen(hook, page, *state, answer, newpage))
+        return answer
+
+    @hookimpl(wrapper=True)
+    def isolate_page(self, page: Page, mode: IsolateMode) -> Generator[None, object, object]:
+        """Around isolate_page."""
+        return (yield from self._around("isolate_page", page))
+
+    @hookimpl(wrapper=True)
+    def migratepage(
+        self, mapping: AddressSpace, newpage: Page, oldpage: Page, mode: MigrateMode
+    ) -> Generator[None, object, object]:
+        """Around migratepage."""
+        return (yield from self._around("migratepage", oldpage, newpage))
+
+    @hookimpl(wrapper=True)
+    def putback_page(self, page: Page) -> Generator[None, object, object]:
+        """Around putback_page."""
+        return (yield from self._around("putback_page", page))

@@ -55,10 +55,10 @@ def fidelity_command(
         raise ConfigError("fidelity: name the recordings to replay")
     if json is not None:
         demand_writable(json)
+    loaded = [load_recording(path) for path in recordings]
     console = Console(soft_wrap=True)
     reports = []
-    for path in recordings:
-        recording = load_recording(path)
+    for path, recording in zip(recordings, loaded, strict=True):
         with console.status(f"replaying {path}") as status:
 
             def judged(row: Row) -> None:

@@ -40,8 +40,10 @@ def deadline(seconds: float) -> Iterator[Deadline]:
         return
     state = Deadline()
 
-    def expire(_signum: int, _frame: FrameType | None) -> None:
-        state.expired = True
+    def expire(_signum: int, frame: FrameType | None) -> None:
+        first, state.expired = not state.expired, True
+        if first and _in_finalizer(frame):
+            return  # an exception would be lost there and reported as an error of the finalizer; the timer repeats
         raise DeadlineExpired(f"{seconds:g} s")
 
     handler = signal.signal(signal.SIGALRM, expire)
@@ -51,6 +53,14 @@ def deadline(seconds: float) -> Iterator[Deadline]:
         yield state
     finally:
         _restore(handler, left, interval, start)
+
+
+def _in_finalizer(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_name == "__del__":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _restore(handler: object, left: float, interval: float, start: float) -> None:

@@ -1,6 +1,6 @@
 """Looking at a machine: /proc texts, maps of what each page is used for, and pictures of them."""
 
-from movable.observe.draw import Panel, draw
+from movable.observe.draw import Panel, demand_drawable, draw
 from movable.observe.pagemap import PageKind, PageMap, ZoneMap, page_map
 from movable.observe.proc import blocks_available, buddyinfo, free_in_blocks, pagetypeinfo
 
@@ -11,6 +11,7 @@ __all__ = [
     "ZoneMap",
     "blocks_available",
     "buddyinfo",
+    "demand_drawable",
     "draw",
     "free_in_blocks",
     "page_map",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -10,7 +11,7 @@ from attrs import frozen
 from movable.errors import MovableError
 from movable.observe.pagemap import PageKind, PageMap
 
-__all__ = ["Panel", "draw"]
+__all__ = ["Panel", "demand_drawable", "draw"]
 
 _BLOCK = 512
 _TILE_WIDTH, _TILE_HEIGHT = 32, 16
@@ -30,6 +31,10 @@ _COLOURS = {
 _DRIVER_COLOURS = ("#0072b2", "#e69f00", "#cc79a7", "#56b4e9", "#d55e00")
 """Told apart by the colour-blind too (Okabe and Ito's set)."""
 
+_SCALE = (
+    "one cell is a page of 4 KiB, one tile a block of 2 MiB; addresses rise from left to right and downwards"
+)
+
 
 @frozen
 class Panel:
@@ -38,6 +43,23 @@ class Panel:
     title: str
     memory: PageMap
     caption: str = ""
+
+
+def demand_drawable(path: str | PathLike[str]) -> None:
+    """Refuse a picture that draw() could not write, before minutes are spent on what it shows.
+
+    MovableError: matplotlib is not installed, it has no such format, or there is no such folder.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MovableError("drawing needs matplotlib: pip install 'movable[plot]'") from error
+    target = Path(path)
+    formats = Figure().canvas.get_supported_filetypes()
+    if target.suffix.lower().removeprefix(".") not in formats:
+        raise MovableError(f"{path}: a picture's name ends with .png, .svg or .pdf")
+    if target.is_dir() or not target.parent.is_dir():
+        raise MovableError(f"{path}: give a file in an existing folder")
 
 
 def draw(
@@ -51,12 +73,11 @@ def draw(
     A page is a cell, a pageblock a tile of 32 by 16 cells, tiles run like lines of text. ``names`` gives
     drivers the names that the picture shows. Pageblocks that are wholly free have a colour of their own.
 
-    MovableError: matplotlib is not installed, or cannot write such a file.
+    MovableError: as for demand_drawable(), or the file cannot be written.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MovableError("drawing needs matplotlib: pip install 'movable[plot]'") from error
+    demand_drawable(path)
+    from matplotlib.figure import Figure
+
     drivers = list(dict.fromkeys(name for row in rows for panel in row for name in panel.memory.drivers))
     colours = dict(zip(drivers, _DRIVER_COLOURS, strict=False))
     down, across = _image(rows[0][0].memory, colours).shape[:2]
@@ -64,7 +85,7 @@ def draw(
     columns = max(len(row) for row in rows)
     # Whole pixels for a cell, so that all cells look the same.
     dpi = across * max(round(_PANEL_PIXELS / across), 1) / _PANEL_INCHES
-    size = _PANEL_INCHES * columns + 0.2 * (columns + 1), height * len(rows) + 1.1
+    size = _PANEL_INCHES * columns + 0.2 * (columns + 1), height * len(rows) + 1.3
     figure = Figure(figsize=size, facecolor=_PAPER, dpi=dpi)
     grid = figure.subplots(len(rows), columns, squeeze=False)
     for axes_row, row in zip(grid, rows, strict=True):
@@ -75,8 +96,11 @@ def draw(
     for axes in grid.flat:
         axes.axis("off")
     top = 1 - 0.95 / figure.get_figheight()
-    figure.subplots_adjust(left=0.02, right=0.98, bottom=0.02, top=top - 0.03, wspace=0.04, hspace=0.16)
+    figure.subplots_adjust(
+        left=0.02, right=0.98, bottom=0.4 / figure.get_figheight(), top=top - 0.03, wspace=0.04, hspace=0.16
+    )
     figure.text(0.02, 1 - 0.34 / figure.get_figheight(), title, fontsize=15.5, fontweight="bold", va="center")
+    figure.text(0.02, 0.2 / figure.get_figheight(), _SCALE, fontsize=10.5, color="#444444", va="center")
     _key(figure, 1 - 0.66 / figure.get_figheight(), _labels(rows, colours, names))
     try:
         figure.savefig(path)
@@ -114,8 +138,8 @@ def _key(figure: Any, y: float, labels: Sequence[tuple[str, str]]) -> None:
             linewidth=0.5,
         )
         figure.add_artist(patch)
-        figure.text(x + 0.28 * inch, y, text, fontsize=11, va="center")
-        x += (0.55 + 0.092 * len(text)) * inch
+        word = figure.text(x + 0.28 * inch, y, text, fontsize=11, va="center")
+        x += 0.6 * inch + word.get_window_extent().width / figure.bbox.width
 
 
 def _image(memory: PageMap, colours: Mapping[str, str]) -> Any:

@@ -371,10 +371,15 @@ class VM(RangeCalls):
 
     def demand_process_context(self, what: str) -> None:
         """MovableError inside a callback of the VM: a page is locked and on its way there."""
-        if lib.mv_depth(self.machine.c):
+        if self.in_callback:
             raise MovableError(
                 f"{what}: not inside a callback, where a page is on its way; do it after the call"
             )
+
+    @property
+    def in_callback(self) -> bool:
+        """Whether a driver's callback is running: a page is locked and on its way there, and no work may run."""
+        return bool(lib.mv_depth(self.machine.c))
 
     def register_oom_notifier(self, notify: Callable[[], int], priority: int = 0) -> None:
         """Have ``notify()`` free memory before an allocation fails; it returns how many pages it freed.

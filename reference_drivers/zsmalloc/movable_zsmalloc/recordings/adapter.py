@@ -1,16 +1,17 @@
 """The adapter for the topic ``zram``: every section of a recording, row by row."""
 
+import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from movable import FidelityRule, RecordingError, Row
+from movable import PAGE_SIZE, FidelityRule, MovableError, RecordingError, Row
 from movable_zsmalloc.recordings.contents import page_contents
 from movable_zsmalloc.recordings.control import algorithm_row, control_rows
 from movable_zsmalloc.recordings.lengths import Lengths, RealLengths, RecordedLengths
 from movable_zsmalloc.recordings.sequence import sequence_rows
 from movable_zsmalloc.recordings.steps import parse_size
-from movable_zsmalloc.recordings.twin import RULES, Twin, recorded_outcome, same_or_wrong
+from movable_zsmalloc.recordings.twin import RULES, Outcome, Twin, recorded_outcome, same_or_wrong
 
 __all__ = ["ZramRecordings"]
 
@@ -48,11 +49,12 @@ class ZramRecordings:
                 raise RecordingError(
                     f"{name}: has another shape ({type(error).__name__}: {error})"
                 ) from error
-            except RecordingError as error:
+            except MovableError as error:
                 raise RecordingError(f"{name}: {error}") from error
 
 
 def _lengths(algorithm: str) -> Lengths:
+    """Where lengths come from (spec/differences-drivers.md 1.2)."""
     return RealLengths() if algorithm == "lz4" else RecordedLengths()
 
 
@@ -72,27 +74,59 @@ def _mem_limit_rows(steps: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
     if set_up is None:
         raise RecordingError(f"[0].step: {steps[0]['step']!r} is no 'ALGORITHM SIZE, mem_limit SIZE'")
     with Twin(_lengths(set_up[1]), parse_size(set_up[2]), limit=set_up[3]) as twin:
-        written = 0
-        for step in steps:
-            text = step["step"]
-            if match := re.fullmatch(r"(\S+) pages until failure: (\d+) written", text):
-                while twin.write(written, page_contents(match[1], written)):
-                    written += 1
-                if written != int(match[2]):
-                    yield same_or_wrong(
-                        section, text, f"{match[2]} pages written", f"{written} pages written"
-                    )
-                    continue
-            elif text.startswith("zero page"):
-                twin.write(written, page_contents("zero"))
-            elif match := re.fullmatch(r"overwrite of page (\d+) at the limit", text):
-                twin.write(int(match[1]), page_contents("incompressible", written + 1))
-            elif match := re.fullmatch(r"after discarding (\d+) pages, one more", text):
-                twin.discard(range(int(match[1])))
-                twin.write(0, page_contents("incompressible", 0))
-            elif step is not steps[0]:
-                raise RecordingError(f"step {text!r} is not understood")
-            yield twin.judge(section, text, recorded_outcome(step))
+        fill = _Filling(twin)
+        for position, step in enumerate(steps):
+            recorded = recorded_outcome(step)
+            if position:
+                twin.begin()
+            if position and not fill.do(step["step"], recorded.mm_stat[1]):
+                raise RecordingError(f"[{position}]: step {step['step']!r} is not understood")
+            yield fill.judge(section, step["step"], recorded)
+
+
+class _Filling:
+    """A device that is filled up to its limit; how many pages were written, by the recording and by the two."""
+
+    def __init__(self, twin: Twin) -> None:
+        self._twin = twin
+        self._written = (0, 0, 0)
+        self._kind, self._k = "incompressible", PAGE_SIZE
+
+    def do(self, text: str, stored: int) -> bool:
+        """Do a step that left this many bytes stored; False for one that is not understood."""
+        twin = self._twin
+        if match := re.fullmatch(r"(\S+)(?: k=(\d+))? pages until failure: (\d+) written", text):
+            self._kind, self._k = match[1], int(match[2] or PAGE_SIZE)
+            self._fill(int(match[3]), stored)
+        elif text.startswith("zero page"):
+            twin.write([(max(self._written), page_contents("zero"))])
+        elif match := re.fullmatch(r"overwrite of page (\d+) at the limit", text):
+            twin.write([(int(match[1]), self._page(self._written[0] + 1))])
+        elif match := re.fullmatch(r"after discarding (\d+) pages?, one more", text):
+            twin.discard(range(int(match[1])))
+            twin.write([(0, self._page(0))])
+        else:
+            return False
+        return True
+
+    def judge(self, section: str, text: str, recorded: Outcome) -> Row:
+        """The row of a step; one that tells how many pages fitted is wrong if neither device took as many."""
+        recorded_count, ours, later = self._written
+        if "until failure" in text and recorded_count not in (ours, later):
+            counts = (f"{number} pages written" for number in (recorded_count, ours))
+            return same_or_wrong(section, text, *counts)
+        return self._twin.judge(section, text, recorded)
+
+    def _page(self, number: int) -> bytes:
+        return page_contents(self._kind, number, self._k)
+
+    def _fill(self, count: int, stored: int) -> None:
+        pages = [self._page(number) for number in range(min(count, self._twin.ours.pages))]
+        self._twin.lengths.expect(self._kind, pages, stored)
+        if pages:
+            self._twin.lengths.expect(self._kind, [self._page(count)], stored // count)
+        taken = self._twin.write((number, self._page(number)) for number in itertools.count())
+        self._written = (count, *taken)
 
 
 def _size_sweep(sweeps: Mapping[str, Mapping[str, Any]]) -> Iterator[Row]:
@@ -103,10 +137,9 @@ def _size_sweep(sweeps: Mapping[str, Mapping[str, Any]]) -> Iterator[Row]:
             row = dict(zip(columns, values, strict=True))
             lengths = _lengths(algorithm)
             pages = [page_contents("k-random", number, row["k"]) for number in range(row["pages"])]
-            lengths.expect(pages, row["compr_data_size"])
+            lengths.expect("k-random", pages, row["compr_data_size"])
             with Twin(lengths, _DISKSIZE) as twin:
-                for index, page in enumerate(pages):
-                    twin.write(index, page)
+                twin.write(enumerate(pages))
                 name = f"k {row['k']}, {row['pages']} pages"
                 yield twin.judge_sizes(f"size_sweep {algorithm}", name, _sizes(row))
 
@@ -122,9 +155,9 @@ def _one_by_one(section: Mapping[str, Any]) -> Iterator[Row]:
             written = 0
             for values in rows:
                 row = dict(zip(columns, values, strict=True))
-                while written < row["pages_written"]:
-                    twin.write(written, page_contents("k-random", written, k))
-                    written += 1
+                todo = range(written, row["pages_written"])
+                twin.write((index, page_contents("k-random", index, k)) for index in todo)
+                written = row["pages_written"]
                 yield twin.judge_sizes(f"one_by_one k {k}", f"{written} pages", _sizes(row))
 
 
@@ -146,10 +179,10 @@ def _zs_compaction_rows(steps: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
                     twin.close()
                 twin = Twin(RealLengths(), _DISKSIZE)
                 count, k, every = (int(group) for group in match.groups())
-                for index in range(count):
-                    twin.write(index, page_contents("k-random", index, k))
+                twin.write((index, page_contents("k-random", index, k)) for index in range(count))
                 twin.discard(index for index in range(count) if index % every)
             elif text == "after compact" and twin is not None:
+                twin.begin()
                 twin.control("compact", "1")
             else:
                 raise RecordingError(f"step {text!r} is not understood")

@@ -5,7 +5,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from movable import PAGE_SIZE, VM, Row, RowVerdict
+from movable import PAGE_SIZE, VM, RecordingError, Row, RowVerdict
+from movable_zsmalloc.recordings.known import (
+    BUILT_IN_4_9,
+    BUILT_IN_6_1,
+    EARLIER_FILES,
+    LATER_FILES,
+    is_algorithm_list,
+    known_difference,
+)
 from movable_zsmalloc.recordings.twin import errno_name
 from movable_zsmalloc.zram import ZramControl, ZramDevice, ZramError, ZramSysfs, available
 
@@ -13,37 +21,17 @@ __all__ = ["algorithm_row", "control_rows"]
 
 _SECTION = "errors"
 _SIZE = "64M"
-_LATER_FILES = {
-    "idle",
-    "writeback",
-    "writeback_limit",
-    "writeback_limit_enable",
-    "backing_dev",
-    "bd_stat",
-    "recomp_algorithm",
-    "recompress",
-}
-"""Files that 4.9 lacks (Z05)."""
-_EARLIER_FILES = {
-    "num_reads",
-    "num_writes",
-    "failed_reads",
-    "failed_writes",
-    "invalid_io",
-    "notify_free",
-    "zero_pages",
-    "orig_data_size",
-    "compr_data_size",
-    "mem_used_total",
-}
-"""Files that only 4.9 has (Z05)."""
-_BUILT_IN_4_9 = ("lzo", "lz4", "deflate", "lz4hc", "842")
 _BLOCK_LAYER = {
     "alignment_offset", "capability", "dev", "discard_alignment", "diskseq", "events", "events_async",
     "events_poll_msecs", "ext_range", "hidden", "inflight", "power", "queue", "range", "removable", "ro",
     "size", "slaves", "holders", "stat", "subsystem", "trace", "uevent", "bdi", "device", "integrity", "mq",
 }  # fmt: skip
 """Attributes that every block device has; they belong to the block layer, not to zram."""
+
+
+_NOT_SET_UP = r"before (?:init|disksize)|uninit\w*|(?:not|without|un)[ -]?(?:init|set ?up)\w*"
+_SET_UP = r"after init\w*|initiali[sz]ed|again|twice"
+_OPEN = r"(?:while|when)? ?open\b"
 
 
 class _Rig:
@@ -54,10 +42,16 @@ class _Rig:
         self.control = ZramControl(self.vm)
         self.device = self.control.hot_add("deflate")
         self.files = ZramSysfs(self.device)
-        fresh = re.search(r"before init|uninit|disksize|comp_algorithm|max_comp_streams", text)
-        if not fresh or re.search(r"after init|initiali[sz]ed|again|twice", text):
+        fresh = re.search(rf"{_NOT_SET_UP}|disksize|comp_algorithm|max_comp_streams", text)
+        again = re.search(_SET_UP, text) and not re.search(_NOT_SET_UP, text)
+        if not fresh or again:
             self.files.write("disksize", _SIZE)
-        self.open = self.device.open(direct=True) if "open" in text else None
+        self.open = self.device.open(direct=True) if "open" in text and self.device.pages else None
+
+    @property
+    def set_up(self) -> bool:
+        """Whether the device is set up."""
+        return self.device.pool is not None
 
 
 def control_rows(rows: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
@@ -75,58 +69,75 @@ def control_rows(rows: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
 
 
 def _error_row(what: str, row: Mapping[str, Any]) -> Row:
-    recorded = f"value {row['value'].strip()}" if "value" in row else f"errno {row['errno']}"
+    recorded = f"value {_words(row['value'])}" if "value" in row else f"errno {row['errno']}"
+    failed = " (failed)" if row.get("ret", 0) < 0 else ""
     rig = _Rig(what)
+    words = _words_of(what, reads="value" in row)
     try:
-        answer = _act(rig, what)
-        ours = "errno 0" if answer is None else f"value {answer.strip()}"
+        before = rig.set_up
+        answer = _act(rig, words)
+        ours = "errno 0" if answer is None else f"value {_words(answer)}"
+        ours_failed = ""
     except ZramError as error:
         ours = f"errno {errno_name(error.errno or 0)}"
+        ours_failed = " (failed)"
     except LookupError:
         return Row(_SECTION, what, RowVerdict.WRONG, recorded, "", (), "this row is not understood")
     finally:
         rig.vm.close()
+    if "ret" in row:
+        recorded, ours = recorded + failed, ours + ours_failed
     if ours == recorded:
         return Row(_SECTION, what, RowVerdict.EQUAL, recorded, ours)
-    return _explained_error(what, recorded, ours)
+    difference = known_difference(words, set_up=before)
+    if difference is None:
+        return Row(_SECTION, what, RowVerdict.WRONG, recorded, ours, (), "no known difference applies")
+    if recorded.removesuffix(" (failed)") != difference.later:
+        note = f"{difference.rule} applies, but then {difference.later} is recorded"
+        return Row(_SECTION, what, RowVerdict.WRONG, recorded, ours, (difference.rule,), note)
+    if not ours.startswith(difference.earlier):
+        note = f"{difference.rule} applies, but by the rules of 4.9 it should be {difference.earlier}"
+        return Row(_SECTION, what, RowVerdict.WRONG, recorded, ours, (difference.rule,), note)
+    return Row(_SECTION, what, RowVerdict.EXPLAINED, recorded, ours, (difference.rule,), difference.note)
 
 
-def _explained_error(what: str, recorded: str, ours: str) -> Row:
-    """A file that only one side has is -ENOENT at open on the other; an algorithm 4.9 lacks is -EINVAL."""
-    words = what.split()
-    missing = f"errno {errno.errorcode[errno.ENOENT]}"
-    if words[0] in _LATER_FILES and ours == missing:
-        return Row(_SECTION, what, RowVerdict.EXPLAINED, recorded, ours, ("Z05",), "4.9 has no such file")
-    if words[0] in _EARLIER_FILES and recorded == missing:
-        return Row(_SECTION, what, RowVerdict.EXPLAINED, recorded, ours, ("Z05",), "only 4.9 has this file")
-    if words[0] in ("mem_limit", "mem_used_max") and "read" in words and ours.startswith("value"):
-        return Row(_SECTION, what, RowVerdict.EXPLAINED, recorded, ours, ("Z05",), "readable in 4.9 only")
-    if words[0] == "comp_algorithm" and words[1] not in _BUILT_IN_4_9 and ours == "errno EINVAL":
-        return Row(_SECTION, what, RowVerdict.EXPLAINED, recorded, ours, ("Z06",), "not built in in 4.9")
-    return Row(_SECTION, what, RowVerdict.WRONG, recorded, ours, (), "no known difference applies")
+def _words(text: str) -> str:
+    """A text with single blanks."""
+    return " ".join(text.split())
 
 
-def _act(rig: _Rig, what: str) -> str | None:
+def _words_of(what: str, *, reads: bool) -> list[str]:
+    """What a row says is done, in the words that `_act` knows: ``FILE read`` or ``FILE TEXT`` for a file."""
+    text = re.sub(rf"\([^)]*\)|{_NOT_SET_UP}|{_SET_UP}|{_OPEN}", "", what)
+    match text.split():
+        case ["read", "of", file] | ["read", file] | [file, "read" | "reads" | "shows"]:
+            return [file, "read"]
+        case [file] if reads:
+            return [file, "read"]
+        case ["comp_algorithm", "too", "long"]:
+            return ["comp_algorithm", "x" * 200]
+        case ["writeback", "without", "backing", *_]:
+            return ["writeback", "huge"]
+        case [file] if not file.startswith("hot_"):
+            return [file, "1"]
+        case words:
+            return words
+
+
+def _act(rig: _Rig, words: list[str]) -> str | None:
     """Do what a row says: the text that was read, None if nothing was. LookupError for one not understood."""
-    words = re.sub(r"\([^)]*\)|before init|after init|again|twice|(?:while|when) open", "", what).split()
     if _act_on_device(rig, words):
         return None
     match words:
         case [file, "reads", "after", text]:
             rig.files.write(file, text)
             return rig.files.read(file)
-        case ["read", file] | ["read", "of", file] | [file, "read"]:
+        case [file, "read"]:
             return rig.files.read(file)
-        case ["comp_algorithm", "too", "long"]:
-            rig.files.write("comp_algorithm", "x" * 200)
-        case ["writeback", "without", "backing"]:
-            rig.files.write("writeback", "huge")
-        case [file]:
-            rig.files.write(file, "1")
         case [file, text]:
             rig.files.write(file, text)
         case _:
-            raise LookupError(what)
+            raise LookupError(" ".join(words))
     return None
 
 
@@ -136,18 +147,20 @@ def _act_on_device(rig: _Rig, words: list[str]) -> bool:
     match words:
         case ["hot_add"]:
             rig.control.hot_add("deflate")
-        case ["hot_remove", "of", *_]:
+        case ["hot_remove"] | ["hot_remove", "of", *_]:
             rig.control.hot_remove(device.number)
         case ["hot_remove", text]:
             if not text.isdigit():
                 raise ZramError(errno.EINVAL, f"hot_remove: {text!r} is no number")
             rig.control.hot_remove(int(text))
-        case ["write", "past" | "at" | "behind", "the", "end"]:
-            _write_directly(device, device.disksize, PAGE_SIZE)
-        case ["unaligned" | "misaligned", *_, "write"]:
-            _write_directly(device, 512, PAGE_SIZE)
-        case ["short", *_, "write"]:
-            _write_directly(device, 0, 512)
+        case ["write" | "read" as way, "past" | "at" | "behind", "the", "end"]:
+            _directly(device, way, device.disksize, PAGE_SIZE)
+        case ["unaligned" | "misaligned", *_, "write" | "read" as way]:
+            _directly(device, way, 512, PAGE_SIZE)
+        case ["short", *_, "write" | "read" as way]:
+            _directly(device, way, 0, 512)
+        case ["write" | "read" as way, "at", offset, "len", length]:
+            _directly(device, way, int(offset), int(length))
         case ["discard", "at", offset, "len", length]:
             _discard(device, int(offset), int(length))
         case ["discard", "past", "the", "end"]:
@@ -157,10 +170,13 @@ def _act_on_device(rig: _Rig, words: list[str]) -> bool:
     return True
 
 
-def _write_directly(device: ZramDevice, offset: int, length: int) -> None:
+def _directly(device: ZramDevice, way: str, offset: int, length: int) -> None:
     with device.open(direct=True) as file:
         file.seek(offset)
-        file.write(bytes(length))
+        if way == "write":
+            file.write(bytes(length))
+        else:
+            file.readinto(bytearray(length))
 
 
 def _discard(device: ZramDevice, offset: int, length: int) -> None:
@@ -170,16 +186,20 @@ def _discard(device: ZramDevice, offset: int, length: int) -> None:
 
 def algorithm_row(section: str, name: str, recorded: str) -> Row:
     """The list of algorithms: what 4.9 can offer, in its order, with ours in brackets (Z06)."""
+    chosen = next((word.strip("[]") for word in recorded.split() if word.startswith("[")), "")
     with VM("tiny") as vm:
-        chosen = next((word.strip("[]") for word in recorded.split() if word.startswith("[")), "")
         device = ZramDevice(vm, algorithm=chosen if available(chosen) else "deflate")
         ours = ZramSysfs(device).read("comp_algorithm")
-    names = [word.strip("[]") for word in ours.split()]
+    texts = recorded.strip(), ours.strip()
     if ours.split() == recorded.split():
-        return Row(section, name, RowVerdict.EQUAL, recorded, ours)
-    as_in_4_9 = [each for each in _BUILT_IN_4_9 if each in names] == names and ours.endswith(" \n")
-    verdict = RowVerdict.EXPLAINED if as_in_4_9 else RowVerdict.WRONG
-    return Row(section, name, verdict, recorded.strip(), ours.strip(), ("Z06",), "built-in lists differ")
+        return Row(section, name, RowVerdict.EQUAL, *texts)
+    if not is_algorithm_list(recorded, BUILT_IN_6_1):
+        note = "this is no list that the recorded kernel can print"
+    elif not is_algorithm_list(ours, BUILT_IN_4_9):
+        note = "this is no list that 4.9 can print"
+    else:
+        return Row(section, name, RowVerdict.EXPLAINED, *texts, ("Z06",), "built-in lists differ")
+    return Row(section, name, RowVerdict.WRONG, *texts, (), note)
 
 
 def _listing_row(what: str, listing: str) -> Row:
@@ -191,14 +211,16 @@ def _listing_row(what: str, listing: str) -> Row:
     texts = " ".join(sorted(recorded)), " ".join(sorted(ours))
     if ours == recorded:
         return Row(_SECTION, what, RowVerdict.EQUAL, *texts)
-    if recorded - ours <= _LATER_FILES and ours - recorded <= _EARLIER_FILES:
+    if recorded - ours <= LATER_FILES and ours - recorded <= EARLIER_FILES:
         return Row(_SECTION, what, RowVerdict.EXPLAINED, *texts, ("Z05",), "files that one side lacks")
-    odd = sorted((recorded - ours - _LATER_FILES) | (ours - recorded - _EARLIER_FILES))
+    odd = sorted((recorded - ours - LATER_FILES) | (ours - recorded - EARLIER_FILES))
     return Row(_SECTION, what, RowVerdict.WRONG, *texts, (), f"not explained: {' '.join(odd)}")
 
 
 def _queue_row(row: Mapping[str, Any]) -> Row:
     recorded = {name: str(value) for name, value in row.items() if name not in ("what", "errno")}
+    if not recorded:
+        raise RecordingError("queue: the row tells no limit")
     with VM("tiny") as vm:
         limits = ZramDevice(vm, algorithm="deflate").queue_limits()
     ours = {name: str(limits[name]) for name in recorded if name in limits}

@@ -19,8 +19,8 @@ class Lengths:
         """The compressed length of a page."""
         raise NotImplementedError
 
-    def expect(self, pages: Sequence[bytes], total: int) -> None:
-        """A batch of pages took ``total`` bytes when it was recorded."""
+    def expect(self, kind: str, pages: Sequence[bytes], total: int) -> None:
+        """A batch of pages of a kind took ``total`` bytes when it was recorded."""
 
 
 class RealLengths(Lengths):
@@ -41,7 +41,8 @@ class RealLengths(Lengths):
 class RecordedLengths(Lengths):
     """The recorded sum of each batch, spread over its pages; a page that no batch told of does not compress.
 
-    A compressed page is a token that stands for the page it came from.
+    Incompressible pages take no length from a recording. A compressed page is a token that stands for the page
+    it came from.
     """
 
     def __init__(self) -> None:
@@ -56,8 +57,10 @@ class RecordedLengths(Lengths):
         """The recorded length; a page's size if there is none."""
         return self._lengths.get(data, PAGE_SIZE)
 
-    def expect(self, pages: Sequence[bytes], total: int) -> None:
+    def expect(self, kind: str, pages: Sequence[bytes], total: int) -> None:
         """Each page of the batch gets its part of the sum, the first ones a byte more if it leaves a rest."""
+        if kind == "incompressible" or not pages:
+            return
         share, rest = divmod(total, len(pages))
         for position, page in enumerate(pages):
             self._lengths[page] = min(max(share + (position < rest), 8), PAGE_SIZE)

@@ -31,7 +31,7 @@ def sequence_rows(section: str, steps: Sequence[Mapping[str, Any]], lengths: Len
     with replay.twin:
         for position, step in enumerate(steps):
             try:
-                yield replay.row(step)
+                yield replay.row(step, first=not position)
             except RecordingError as error:
                 raise RecordingError(f"{section} [{position}]: {error}") from error
 
@@ -46,12 +46,14 @@ class _Replay:
         self.contents: dict[int, bytes] = {}
         self.stored = 0
 
-    def row(self, step: Mapping[str, Any]) -> Row:
-        """Replay one step and judge it."""
+    def row(self, step: Mapping[str, Any], *, first: bool) -> Row:
+        """Replay one step and judge it. RecordingError if a step other than the first sets the device up."""
         if "debug_stat" in step:
             ours = ZramSysfs(self.twin.ours).read("debug_stat").splitlines()[0]
             return same_or_wrong(self.section, "debug_stat", step["debug_stat"].splitlines()[0], ours)
         todo = parse_step(step["step"])
+        if isinstance(todo, SetUp) and not first:
+            raise RecordingError("the device is set up once only, by the first step")
         if "mm_stat" not in step:
             return self._read_row(step, todo)
         recorded = recorded_outcome(step)
@@ -78,7 +80,8 @@ class _Replay:
     def _do(self, todo: Step, stored: int) -> list[int]:
         """Do a step on both devices; the pages that read back wrong."""
         twin = self.twin
-        twin.errno = "0"
+        if not isinstance(todo, SetUp):
+            twin.begin()
         match todo:
             case Write():
                 self._write(todo, stored)
@@ -102,8 +105,6 @@ class _Replay:
         pages = [page_contents(todo.kind, number, todo.k) for number in todo.numbers]
         grown = stored - self.stored + self.twin.held_lengths(todo.indices)
         if grown > 0:
-            self.lengths.expect(pages, grown)
-        for index, page in zip(todo.indices, pages, strict=True):
-            if not self.twin.write(index, page):
-                break  # as the recording did
-            self.contents[index] = page
+            self.lengths.expect(todo.kind, pages, grown)
+        taken, _ = self.twin.write(zip(todo.indices, pages, strict=True))
+        self.contents.update(zip(todo.indices[:taken], pages[:taken], strict=True))

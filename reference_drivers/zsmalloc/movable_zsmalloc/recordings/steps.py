@@ -20,6 +20,7 @@ __all__ = [
     "parse_step",
 ]
 
+_MOST_PAGES = 1 << 20
 _KINDS = r"zero|same-word|incompressible|k-random|text"
 
 
@@ -92,7 +93,10 @@ def parse_step(text: str) -> Step:
 def _range(text: str) -> tuple[int, ...]:
     """``A..B``, both included, or ``A``."""
     first, _, last = text.partition("..")
-    return tuple(range(int(first), int(last or first) + 1))
+    indices = range(int(first), int(last or first) + 1)
+    if len(indices) > _MOST_PAGES:
+        raise RecordingError(f"{text}: more pages than {_MOST_PAGES}")
+    return tuple(indices)
 
 
 def _numbers(text: str | None, count: int) -> tuple[int, ...]:

@@ -9,13 +9,13 @@ import errno
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import define, evolve, field, frozen
 
-from movable import PAGE_SIZE, VM, FidelityRule, Row, RowVerdict
+from movable import PAGE_SIZE, VM, FidelityRule, RecordingError, Row, RowVerdict
 from movable_zsmalloc.recordings.lengths import Lengths
 from movable_zsmalloc.zram import LINUX_4_9, LINUX_6_1, ZramDevice, ZramError, ZramSysfs
 
-__all__ = ["RULES", "MmStat", "Outcome", "Twin", "errno_name", "numbers", "recorded_outcome", "same_or_wrong"]
+__all__ = ["RULES", "MmStat", "Outcome", "Twin", "errno_name", "recorded_outcome", "same_or_wrong"]
 
 _SOURCE = "spec/differences-drivers.md 1.1"
 
@@ -35,11 +35,6 @@ RULES = (
     ),
     FidelityRule("Z05", "a control file that only one of the two versions has", _SOURCE),
     FidelityRule("Z06", "the algorithms that are built in, and their order", _SOURCE),
-    FidelityRule(
-        "S01",
-        "the recorded kernel was built without the allocator's statistics file",
-        "spec/differences-drivers.md 6",
-    ),
 )
 
 _FIELDS = (
@@ -84,23 +79,63 @@ class _Held:
     same_word: bool
 
 
+@define
+class _Side:
+    """One of the devices: what it holds, and its answer to the last step."""
+
+    device: ZramDevice
+    held: dict[int, _Held] = field(factory=dict)
+    errno: str = "0"
+
+    def outcome(self) -> Outcome:
+        """What the device says now."""
+        files = ZramSysfs(self.device)
+        return Outcome(self.errno, mm_stat(files.read("mm_stat")), io_stat(files.read("io_stat")))
+
+    def write(self, index: int, data: bytes, held: _Held) -> bool:
+        """Write a page; False, and `errno` set, if the block layer or the device refuses."""
+        if index >= self.device.pages:
+            self.errno = "ENOSPC"  # the block layer's own answer; spec/drivers.md 3.2
+            return False
+        try:
+            self.device.write_page(index, data)
+        except ZramError as error:
+            self.errno = errno_name(error.errno or 0)
+            return False
+        self.held[index] = held
+        return True
+
+    def discard(self, index: int) -> None:
+        """Discard a page; `errno` is set if it is not on the device."""
+        if index >= self.device.pages:
+            self.errno = "EINVAL"
+            return
+        self.device.discard(index, 1)
+        self.held.pop(index, None)
+
+    def control(self, file: str, text: str) -> None:
+        """Write to a control file."""
+        try:
+            ZramSysfs(self.device).write(file, text)
+        except ZramError as error:
+            self.errno = errno_name(error.errno or 0)
+
+
 class Twin:
     """The two devices, and an account of what was written to them."""
 
     def __init__(self, lengths: Lengths, disksize: int, limit: str = "") -> None:
         self.lengths = lengths
         self._vms = [VM("phone", debug=1, poison=False) for _ in range(2)]
-        self.ours, self.later = (
-            ZramDevice(vm, rules=rules, make_compressor=lengths.compressor)
+        self._ours, self._later = (
+            _Side(ZramDevice(vm, rules=rules, make_compressor=lengths.compressor))
             for vm, rules in zip(self._vms, (LINUX_4_9, LINUX_6_1), strict=True)
         )
-        self._held: dict[int, _Held] = {}
         self._applied: set[str] = set()
-        self.errno = "0"
-        for device in self._devices():
-            device.init(disksize)
+        for side in self._sides():
+            side.control("disksize", str(disksize))
             if limit:
-                ZramSysfs(device).write("mem_limit", limit)
+                side.control("mem_limit", limit)
 
     def close(self) -> None:
         """Give the machines up."""
@@ -113,57 +148,63 @@ class Twin:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def _devices(self) -> Iterator[ZramDevice]:
-        yield self.ours
-        yield self.later
+    @property
+    def ours(self) -> ZramDevice:
+        """The device by the rules of 4.9."""
+        return self._ours.device
+
+    def _sides(self) -> Iterator[_Side]:
+        yield self._ours
+        yield self._later
 
     # -- requests ----------------------------------------------------------------------------------
 
-    def write(self, index: int, data: bytes) -> bool:
-        """Write a page to both; False, and `errno` set, if ours refuses."""
-        self.errno = "0"
-        words_equal = LINUX_6_1.element(data) is not None
-        zero = words_equal and not any(data)
-        length = 0 if zero else self.lengths.of(data)
-        self._note(length, zero=zero, same_word=words_equal and not zero)
-        for device in self._devices():
-            try:
-                device.write_page(index, data)
-            except ZramError as error:
-                if device is self.ours:
-                    self.errno = _name(error)
-        if self.errno == "0":
-            self._held[index] = _Held(length, zero, words_equal and not zero)
-        return self.errno == "0"
+    def begin(self) -> None:
+        """A step begins: no error so far."""
+        for side in self._sides():
+            side.errno = "0"
+
+    def write(self, pages: Iterable[tuple[int, bytes]]) -> tuple[int, int]:
+        """Write pages to both; each stops at its first error, as the recordings did. How many each took."""
+        writing = list(self._sides())
+        taken = [0, 0]
+        for index, data in pages:
+            held = self._note(data)
+            for side in list(writing):
+                if side.write(index, data, held):
+                    taken[side is self._later] += 1
+                else:
+                    writing.remove(side)
+            if not writing:
+                break
+        return taken[0], taken[1]
 
     def discard(self, indices: Iterable[int]) -> None:
         """Discard pages, one request each."""
-        self.errno = "0"
         for index in indices:
-            for device in self._devices():
-                device.discard(index, 1)
-            self._held.pop(index, None)
+            for side in self._sides():
+                side.discard(index)
 
     def control(self, file: str, text: str) -> None:
-        """Write to a control file of both; `errno` is ours."""
-        self.errno = "0"
-        for device in self._devices():
-            try:
-                ZramSysfs(device).write(file, text)
-            except ZramError as error:
-                if device is self.ours:
-                    self.errno = _name(error)
+        """Write to a control file of both."""
+        for side in self._sides():
+            side.control(file, text)
 
-    def _note(self, length: int, *, zero: bool, same_word: bool) -> None:
-        """Which rules a page brings in. Layout and peak keep its trace after it is gone."""
-        if same_word:
+    def _note(self, data: bytes) -> _Held:
+        """What a page will be, and which rules it brings in. Layout and peak keep its trace after it is gone."""
+        words_equal = LINUX_6_1.element(data) is not None
+        zero = words_equal and not any(data)
+        length = 0 if zero else self.lengths.of(data)
+        if words_equal and not zero:
             self._applied.add("Z01")
         elif not zero and LINUX_4_9.huge_from <= length < LINUX_6_1.huge_from:
             self._applied.add("Z03")
+        return _Held(length, zero, words_equal and not zero)
 
     def held_lengths(self, indices: Iterable[int]) -> int:
         """Bytes that the recorded kernel stores for these pages."""
-        return sum(self._later_length(self._held[index]) for index in indices if index in self._held)
+        held = self._later.held
+        return sum(self._later_length(held[index]) for index in indices if index in held)
 
     @staticmethod
     def _later_length(held: _Held) -> int:
@@ -175,18 +216,15 @@ class Twin:
 
     def judge(self, section: str, name: str, recorded: Outcome) -> Row:
         """Compare everything that both devices say now with what was recorded."""
-        return self._judge(section, name, recorded, self._outcome(self.ours), self._outcome(self.later))
+        return self._judge(section, name, recorded, self._ours.outcome(), self._later.outcome())
 
     def judge_sizes(self, section: str, name: str, sizes: tuple[int, int]) -> Row:
         """Compare only the stored bytes and the pool's size: fields 2 and 3."""
-        outcomes = []
-        for device in self._devices():
-            full = self._outcome(device)
-            outcomes.append((full, evolve(full, mm_stat=(full.mm_stat[0], *sizes, *full.mm_stat[3:]))))
-        (ours, like_recorded), (later, later_like) = outcomes
-        if later == later_like or ours == like_recorded:
-            later = evolve(ours, mm_stat=like_recorded.mm_stat)
-        return self._judge(section, name, like_recorded, ours, later)
+        ours, later = (side.outcome() for side in self._sides())
+        recorded = evolve(ours, mm_stat=(ours.mm_stat[0], *sizes, *ours.mm_stat[3:]))
+        if later.mm_stat[1:3] == sizes:
+            later = recorded
+        return self._judge(section, name, recorded, ours, later)
 
     def _judge(self, section: str, name: str, recorded: Outcome, ours: Outcome, later: Outcome) -> Row:
         if ours == recorded:
@@ -208,22 +246,18 @@ class Twin:
 
     def _rules(self) -> tuple[str, ...]:
         applied = set(self._applied)
-        if any(held.zero or held.same_word for held in self._held.values()):
+        if any(held.zero or held.same_word for held in self._later.held.values()):
             applied.add("Z02")
         return tuple(sorted(applied))
 
     def _unlike_4_9(self, ours: Outcome) -> str:
         """Fields 1, 2 and 6 as 4.9 counts what is held, where ours differ."""
-        stored = [held for held in self._held.values() if not held.zero]
+        stored = [held for held in self._ours.held.values() if not held.zero]
         lengths = sum(held.length if held.length < LINUX_4_9.huge_from else PAGE_SIZE for held in stored)
-        wanted = {0: len(stored) * PAGE_SIZE, 1: lengths, 5: len(self._held) - len(stored)}
+        wanted = {0: len(stored) * PAGE_SIZE, 1: lengths, 5: len(self._ours.held) - len(stored)}
         return ", ".join(
             f"{_FIELDS[place]} {value}" for place, value in wanted.items() if ours.mm_stat[place] != value
         )
-
-    def _outcome(self, device: ZramDevice) -> Outcome:
-        files = ZramSysfs(device)
-        return Outcome(self.errno, numbers(files.read("mm_stat")), numbers(files.read("io_stat")))
 
 
 def same_or_wrong(section: str, name: str, recorded: str, ours: str) -> Row:
@@ -234,16 +268,24 @@ def same_or_wrong(section: str, name: str, recorded: str, ours: str) -> Row:
 
 def recorded_outcome(step: Mapping[str, Any]) -> Outcome:
     """The outcome that a step's row tells of."""
-    return Outcome(str(step["errno"]), numbers(step["mm_stat"]), numbers(step["io_stat"]))
+    return Outcome(str(step["errno"]), mm_stat(step["mm_stat"]), io_stat(step["io_stat"]))
 
 
-def numbers(line: str) -> MmStat:
-    """The numbers of a statistics line, cut to the fields that 4.9 has (Z04)."""
-    return tuple(int(word) for word in line.split())[: len(_FIELDS)]
+def mm_stat(line: str) -> MmStat:
+    """The numbers of an mm_stat line, cut to the fields that 4.9 has (Z04)."""
+    return _numbers(line, "mm_stat", len(_FIELDS))[: len(_FIELDS)]
 
 
-def _name(error: ZramError) -> str:
-    return errno_name(error.errno or 0)
+def io_stat(line: str) -> MmStat:
+    """The numbers of an io_stat line."""
+    return _numbers(line, "io_stat", 4)
+
+
+def _numbers(line: str, name: str, least: int) -> MmStat:
+    values = tuple(int(word) for word in line.split())
+    if len(values) < least:
+        raise RecordingError(f"{name} has {len(values)} numbers, not {least} or more: {line!r}")
+    return values
 
 
 def errno_name(number: int) -> str:

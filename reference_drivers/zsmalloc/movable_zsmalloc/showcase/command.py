@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from movable import PAGE_SIZE, MachineConfig, MovableError, PageMap, Panel, draw
-from movable_zsmalloc.console import MIB_PAGES, machine_of, mib, parse_size, progress
+from movable import PAGE_SIZE, MachineConfig, MovableError, PageMap, Panel, demand_drawable, draw
+from movable_zsmalloc.console import MIB_PAGES, demand_writable, machine_of, mib, parse_size, progress
 from movable_zsmalloc.files import FilePages
 from movable_zsmalloc.showcase.measure import ORDERS, Compaction, Memory, compact, take_down
 from movable_zsmalloc.showcase.phone import Phone
@@ -21,9 +21,9 @@ __all__ = ["compact_app"]
 
 SCHEMA = "movable.compact/1"
 
-_FILL_PERCENT = 96.0
 _INDEX_NOTE = (
-    "fragmentation index: -1 while there is such a block, else 0 (memory is short) to 1 (it is in pieces)"
+    "fragmentation index: -1 if such a block is free; if not, near 0 where memory is short and near 1\n"
+    "where there is enough of it, but in pieces"
 )
 
 
@@ -75,9 +75,9 @@ def _compact(
     machine:
         A preset (tiny, phone, numa4, server) or a TOML file.
     memory:
-        Give the first node this much memory instead, such as 1G.
+        Give the first node this much memory instead, such as 1G; in whole 4 MiB.
     size:
-        How much data to write, such as 1G; by default until 96 % of memory is in use.
+        How much data to write, such as 1G; by default until memory is full, down to its low watermarks.
     algorithm:
         How zram compresses: lz4, lz4hc, lzo, deflate, zstd.
     discard:
@@ -93,12 +93,13 @@ def _compact(
     """
     if not 0 <= discard <= 100:
         raise MovableError(f"--discard: must be 0 to 100 percent, not {discard:g}")
-    for path in (plot, json):
-        if path is not None and not path.parent.is_dir():
-            raise MovableError(f"{path}: there is no folder {path.parent}")
+    if plot is not None:
+        demand_drawable(plot)
+    if json is not None:
+        demand_writable(json, "--json")
     config = machine_of(machine, memory)
-    pages = FilePages(paths)
     most = parse_size(size, "--size") // PAGE_SIZE if size else None
+    pages = FilePages(paths)
     disk = most or config.managed_pages * 8
     console = Console(soft_wrap=True)
     phone = Phone(config, algorithm=algorithm, disksize=disk * PAGE_SIZE, seed=seed)
@@ -118,9 +119,9 @@ def _compact(
 
 
 def _run(console: Console, phone: Phone, pages: FilePages, most: int | None, discard: float) -> _Result:
-    percent = 100.0 if most else _FILL_PERCENT
-    with progress(console, "writing to zram", most) as moved:
-        phone.fill(pages, most or phone.zram.pages, percent, moved)
+    room = phone.room
+    with progress(console, "writing to zram" if most else "filling memory", most or room) as moved:
+        phone.fill(pages, most, lambda written: moved(written if most else room - phone.room))
     phone.fragment(discard)
     before = take_down(phone.vm)
     with phone.unmovable():
@@ -177,27 +178,30 @@ def _print_table(console: Console, result: _Result, phone: Phone) -> None:
     )
 
 
-def _table_rows(result: _Result) -> Iterator[tuple[str, str, str, str]]:
+def _table_rows(result: _Result) -> Iterator[list[str]]:
     memories = (result.before, result.unmovable, result.movable)
     for place, order in enumerate(ORDERS):
-        name = f"order-{order} blocks"
-        yield (f"free memory in {name}", *(f"{100 * each.in_blocks[place]:.1f} %" for each in memories))  # type: ignore[misc]
-        yield (f"  {name} there are", *(f"{each.counted[place]:,}" for each in memories))  # type: ignore[misc]
-        yield (f"  {name} allocated", *(f"{each.allocated[place]:,}" for each in memories))  # type: ignore[misc]
+        kib = PAGE_SIZE << order >> 10
+        size = f"{kib >> 10} MiB" if kib >= 1 << 10 else f"{kib} KiB"
+        yield [
+            f"free memory in blocks of order {order} ({size})",
+            *(f"{100 * each.in_blocks[place]:.1f} %" for each in memories),
+        ]
+        yield ["  such blocks in buddyinfo", *(f"{each.counted[place]:,}" for each in memories)]
+        yield ["  such blocks allocated", *(f"{each.allocated[place]:,}" for each in memories)]
         for zone in result.before.index:
-            yield (
-                f"  fragmentation index, {zone}",
-                *(f"{each.index[zone][place] / 1000:.3f}" for each in memories),
-            )  # type: ignore[misc]
+            indices = (each.index[zone][place] / 1000 for each in memories)
+            yield [f"  fragmentation index, {zone}", *(f"{index:.3f}" for index in indices)]
+        yield []
     runs = (result.unmovable_run, result.movable_run)
     for name, figures in (
-        ("pages scanned for movable ones", [run.migrate_scanned for run in runs]),
-        ("pages scanned for free ones", [run.free_scanned for run in runs]),
-        ("pages migrated", [run.migrated for run in runs]),
-        ("pages that failed to", [run.failed for run in runs]),
+        ("pages scanned, to find some to move", [run.migrate_scanned for run in runs]),
+        ("pages scanned, to find free ones", [run.free_scanned for run in runs]),
+        ("pages moved", [run.migrated for run in runs]),
+        ("pages that could not be moved", [run.failed for run in runs]),
     ):
-        yield (name, "", *(f"{figure:,}" for figure in figures))  # type: ignore[misc]
-    yield ("time", "", *(f"{1000 * run.seconds:,.0f} ms" for run in runs))  # type: ignore[misc]
+        yield [name, "", *(f"{figure:,}" for figure in figures)]
+    yield ["time of compaction", "", *(f"{1000 * run.seconds:,.0f} ms" for run in runs)]
 
 
 def _document(result: _Result, config: MachineConfig, algorithm: str, seed: int) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from movable import (
     find_driver,
     hookimpl,
 )
+from movable_zsmalloc.console import mib
 from movable_zsmalloc.files import FilePages
 from movable_zsmalloc.zram import ZramDevice, ZramError
 
@@ -25,6 +26,8 @@ _KERNEL_EVERY = 24
 """Pages written to zram for each page that the kernel takes for itself."""
 _BALLOON_EVERY = 16
 _STEP = 256
+_LOOK = 16
+"""Pages written between two looks at the watermarks."""
 
 OnPages = Callable[[int], object]
 
@@ -59,31 +62,31 @@ class Phone:
         self.vm.close()
 
     @property
-    def used_percent(self) -> float:
-        """Pages in use, in percent of all."""
-        managed = sum(zone.managed for zone in self.vm.zones)
-        free = sum(zone.free_pages for zone in self.vm.zones)
-        return 100 * (managed - free) / managed
+    def room(self) -> int:
+        """Free pages above the low watermarks, below which kswapd would have to work."""
+        return sum(zone.free_pages - zone.watermark.low for zone in self.vm.zones)
 
     # -- filling -----------------------------------------------------------------------------------
 
-    def fill(self, pages: FilePages, most: int, percent: float, on_pages: OnPages) -> None:
-        """Write pages until there are ``most`` or this much memory is in use; ``on_pages`` hears of the progress.
+    def fill(self, pages: FilePages, most: int | None, on_pages: OnPages) -> None:
+        """Write this many pages, or until memory is full; ``on_pages`` hears how many there are.
 
         On the way the kernel takes pages for itself, and the balloon grows.
         """
         for index, page in enumerate(pages.repeated()):
-            if index >= most or index >= self.zram.pages:
+            if index == (self.zram.pages if most is None else most):
+                break
+            if most is None and index % _LOOK == 0 and self.room <= 0:
                 break
             if index % _STEP == 0:
                 on_pages(index)
-                if self.used_percent >= percent:
-                    break
             try:
                 self.zram.write_page(index, page)
             except ZramError as error:
+                if most is None:
+                    break
                 raise MovableError(
-                    f"memory is full after {index} pages: {error}; choose a smaller --size"
+                    f"memory is full after {mib(index)} of {mib(most)}: choose a smaller --size or more --memory"
                 ) from error
             self.sums[index] = zlib.crc32(page)
             self._others(index)

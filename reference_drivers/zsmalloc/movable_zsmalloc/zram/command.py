@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from movable import PAGE_SIZE, VM, MovableError
-from movable_zsmalloc.console import machine_of, mib, parse_size, progress
+from movable import PAGE_SIZE, VM
+from movable_zsmalloc.console import demand_writable, machine_of, mib, parse_size, progress
 from movable_zsmalloc.files import FilePages
 from movable_zsmalloc.zram import ZramDevice, ZramError, ZramSysfs
 
@@ -90,8 +90,8 @@ def _fill(
     json:
         Write the figures to this file: schema movable.zram/1.
     """
-    if json is not None and not json.parent.is_dir():
-        raise MovableError(f"--json: there is no folder {json.parent}")
+    if json is not None:
+        demand_writable(json, "--json")
     pages = FilePages(paths)
     console = Console(soft_wrap=True)
     with VM(machine_of(machine, memory), debug=0, poison=False) as vm:

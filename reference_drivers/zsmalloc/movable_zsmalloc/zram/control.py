@@ -75,6 +75,8 @@ class ZramSysfs:
         file = self._file(name)
         if file.write is None:
             raise ZramError(errno.EACCES, f"{name} can only be read")
+        if not isinstance(text, str):
+            raise ZramError(errno.EINVAL, f"text: must be what echo would write, not {text!r}")
         file.write(self.device, text)
 
     def _file(self, name: str) -> _File:
@@ -112,9 +114,8 @@ def _write_mem_used_max(device: ZramDevice, text: str) -> None:
     device.stats.max_used_pages = device.mem_used_total // PAGE_SIZE
 
 
-def _write_max_comp_streams(_device: ZramDevice, text: str) -> None:
-    """Checked and ignored: there is a stream for each CPU."""
-    _integer(text, "max_comp_streams")
+def _write_max_comp_streams(_device: ZramDevice, _text: str) -> None:
+    """Accepted and ignored, whatever it is: there is a stream for each CPU."""
 
 
 def _read_comp_algorithm(device: ZramDevice) -> str:
@@ -150,7 +151,7 @@ def _number(get: Callable[[ZramDevice], int]) -> _File:
 _FILES: Mapping[str, _File] = MappingProxyType(
     {
         "disksize": _File(lambda device: f"{device.disksize}\n", _write_disksize),
-        "initstate": _number(lambda device: device.pool is not None),
+        "initstate": _number(lambda device: int(device.pool is not None)),
         "reset": _File(write=_write_reset),
         "mem_limit": _File(lambda device: f"{device.limit_pages * PAGE_SIZE}\n", _write_mem_limit),
         "mem_used_max": _File(

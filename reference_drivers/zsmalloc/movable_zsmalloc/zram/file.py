@@ -5,6 +5,7 @@ import io
 from typing import TYPE_CHECKING
 
 from movable import PAGE_SIZE
+from movable_zsmalloc.errors import integer
 from movable_zsmalloc.zram.device import ZramDevice
 from movable_zsmalloc.zram.errors import ZramError
 
@@ -25,6 +26,7 @@ class ZramFile(io.RawIOBase):
     def __init__(self, device: ZramDevice, *, direct: bool = False) -> None:
         super().__init__()
         if device.pool is None:
+            super().close()
             raise ZramError(errno.EIO, f"{device.name} is not set up: write its disksize first")
         self.device = device
         self.direct = direct
@@ -51,6 +53,7 @@ class ZramFile(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Move to a place on the device, from its start, the present place or its end."""
         self._demand_open()
+        offset = integer(offset, "offset", ZramError)
         bases = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.device.disksize}
         if whence not in bases:
             raise ValueError(f"whence: must be 0, 1 or 2, not {whence}")
@@ -91,6 +94,7 @@ class ZramFile(io.RawIOBase):
     def discard(self, offset: int, length: int) -> None:
         """Forget a range (the BLKDISCARD ioctl). EINVAL unless it is whole pages on the device."""
         self._demand_open()
+        offset, length = integer(offset, "offset", ZramError), integer(length, "length", ZramError)
         if (
             offset % PAGE_SIZE
             or length % PAGE_SIZE

@@ -1,7 +1,7 @@
 """A pool on a small machine."""
 
 import pytest
-from zs_kit import Kit
+from zs_kit import Kit, Watcher
 
 from movable import VM
 from movable_zsmalloc import ZsPool
@@ -17,3 +17,9 @@ def kit(vm: VM) -> Kit:
 def pool(kit: Kit) -> ZsPool:
     """The same pool, as its users see it."""
     return kit.pool
+
+
+@pytest.fixture
+def watcher(kit: Kit) -> Watcher:
+    """What stands around the callbacks of the pool."""
+    return Watcher(kit)
