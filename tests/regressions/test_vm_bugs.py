@@ -91,8 +91,11 @@ def test_b20_a_page_freed_in_the_tail_of_its_move_is_put_on_no_list() -> None:
     """A driver that gives the new page up before the move is over loses nothing and corrupts no LRU list (B20)."""
 
     class GivesUpAtOnce(Cells):
+        """Moves a page, and gives the new one up."""
+
         @hookimpl
         def migratepage(self, mapping, newpage, oldpage, mode):  # type: ignore[no-untyped-def]
+            """Move it, then release it."""
             answer = super().migratepage(mapping, newpage, oldpage, mode)
             self.idle.remove(newpage)
             del self.cells[newpage.private]
@@ -120,8 +123,11 @@ def test_b23_only_a_drivers_own_pages_reach_it() -> None:
     asked: list[Page] = []
 
     class Asked(Cells):
+        """Notes the pages that it is asked for."""
+
         @hookimpl
         def isolate_page(self, page, mode):  # type: ignore[no-untyped-def]
+            """Note the page."""
             asked.append(page)
             return super().isolate_page(page, mode)
 

@@ -58,6 +58,8 @@ def test_a_driver_collected_with_its_vm_is_refused() -> None:
     told: list[str] = []
 
     class Closing(Idle):
+        """Closes its mapping when it is collected."""
+
         def __del__(self) -> None:
             try:
                 self.mapping.close()

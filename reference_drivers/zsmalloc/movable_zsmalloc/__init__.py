@@ -53,7 +53,9 @@ def movable_drivers() -> list[DriverSpec]:
             name="zsmalloc",
             factory=ZsPool,
             workload=ZsWorkload,
-            capabilities=Capabilities(contents=True, pin=True, drop_isolated=True, spanning=True, concurrent=True),
+            capabilities=Capabilities(
+                contents=True, pin=True, drop_isolated=True, spanning=True, concurrent=True
+            ),
             summary="Allocator of compressed pages: objects packed into chains of pages, handles, zram on top.",
         )
     ]
