@@ -40,6 +40,7 @@ def check_command(
     budget: str | None = None,
     quick: Annotated[bool, Parameter(negative="")] = False,
     seed: int = 0,
+    lines: Annotated[bool, Parameter(negative="")] = False,
     jobs: int = 1,
     contract: str | None = None,
     outputs: Outputs = NO_OUTPUTS,
@@ -67,6 +68,8 @@ def check_command(
         A tenth of the usual number of steps.
     seed:
         Chooses what is stored and which schedules run; the same seed gives the same run.
+    lines:
+        Let CPUs change places between the lines of the driver's own code in all schedules, not in a third of them.
     jobs:
         Processes that share the work; the results are the same.
     contract:
@@ -105,6 +108,7 @@ def check_command(
                 jobs=jobs,
                 on_result=watch.result,
                 seed=seed,
+                lines=lines,
             )
         reports.append(report)
         print_report(console, report, quiet=quiet, verbose=verbose)

@@ -28,6 +28,7 @@ def check(
     limit: float = 20.0,
     debug: int = 1,
     seed: int = 0,
+    lines: bool = False,
 ) -> Report:
     """Judge one driver and return the report.
 
@@ -48,13 +49,15 @@ def check(
             thread can be held to it.
         debug: debug level of the machines, 0 to 2. At 0 the core judges nothing: the suite's ledger is alone.
         seed: chooses sizes and contents of what is stored, and schedules; the same seed gives the same run.
+        lines: have scheduling points between the lines of the driver's own Python code in all schedules, not
+            only in a third of them.
 
     Raises:
         DriverError: there is no such driver.
         ConfigError: ``select`` or the driver's expectations name no check, or another argument is none of those
             described here.
     """
-    settings = Settings(seed, limit, debug, Budget.of(budget))
+    settings = Settings(seed, limit, debug, Budget.of(budget), lines)
     runner = make_runner(
         driver, select=select, levels=levels, contract=contract, jobs=jobs, settings=settings
     )
@@ -107,6 +110,7 @@ def check_all(
     jobs: int = 1,
     on_result: OnResult | None = None,
     seed: int = 0,
+    lines: bool = False,
 ) -> tuple[Report, ...]:
     """Judge several drivers, all installed ones by default, one report each. Arguments are those of ``check``.
 
@@ -126,6 +130,7 @@ def check_all(
             jobs=jobs,
             on_result=on_result,
             seed=seed,
+            lines=lines,
         )
         for driver in chosen
     )

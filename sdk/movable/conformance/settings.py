@@ -91,6 +91,8 @@ class Settings:
     def options(self) -> dict[str, object]:
         """What differs from a plain run, by the names of ``movable.check``: needed to repeat it."""
         asked: dict[str, object] = {"seed": self.seed} if self.seed else {}
+        if self.lines:
+            asked["lines"] = True
         return asked if self.budget == Budget() else {**asked, "budget": str(self.budget)}
 
 

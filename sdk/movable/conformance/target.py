@@ -32,7 +32,9 @@ class Target:
         if self.address is None:
             arguments = "".join(f", {name}={value!r}" for name, value in options.items())
             return f"movable.check({self.spec.name}, select={check_id!r}{arguments})"
-        flags = "".join(f" --{name} {value}" for name, value in options.items())
+        flags = "".join(
+            f" --{name}" if value is True else f" --{name} {value}" for name, value in options.items()
+        )
         return f"movable check {shlex.quote(self.address)} -k {check_id}{flags}"
 
 
