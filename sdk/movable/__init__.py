@@ -65,7 +65,17 @@ from movable.observe import (
 )
 from movable.page import Page
 from movable.sync import BitLock, Mutex, RWLock, SpinLock, WaitQueue, WorkQueue
-from movable.vm import VM, CompactRun, CompactSettings, MigrateResult, Node, RangeResult, VmEvent, Zone, ZoneItem
+from movable.vm import (
+    VM,
+    CompactRun,
+    CompactSettings,
+    MigrateResult,
+    Node,
+    RangeResult,
+    VmEvent,
+    Zone,
+    ZoneItem,
+)
 
 __version__ = "0.1.0"
 
@@ -116,11 +126,11 @@ __all__ = [
     "Panel",
     "PfnRange",
     "RWLock",
+    "RangeResult",
     "RecordingError",
     "Report",
     "Row",
     "RowVerdict",
-    "RangeResult",
     "Rule",
     "SpinLock",
     "Violation",
