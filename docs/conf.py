@@ -1,4 +1,4 @@
-"""Sphinx configuration; the contract page is made from the clauses at every build."""
+"""Sphinx configuration; the pages of the contract and its coverage are made from the data at every build."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ from sphinx.application import Sphinx
 
 import movable
 from movable.conformance import contract_markdown
+from movable.conformance.coverage import coverage_markdown
 
 project = "movable"
 author = "The movable authors"
@@ -35,14 +36,18 @@ html_theme = "furo"
 html_title = f"movable {release}"
 
 
-def _write_contract(app: Sphinx) -> None:
-    """Write contract.md from the clauses and checks of the installed package."""
-    text = f"# The contract\n\n{contract_markdown()}"
-    target = Path(app.srcdir) / "contract.md"
+def _write_pages(app: Sphinx) -> None:
+    """Write contract.md and coverage.md from the clauses and checks of the installed package."""
+    _write(app, "contract.md", f"# The contract\n\n{contract_markdown()}")
+    _write(app, "coverage.md", f"# Coverage of the specification\n\n{coverage_markdown()}")
+
+
+def _write(app: Sphinx, name: str, text: str) -> None:
+    target = Path(app.srcdir) / name
     if not target.exists() or target.read_text() != text:
         target.write_text(text)
 
 
 def setup(app: Sphinx) -> None:
-    """Connect the contract page to the build."""
-    app.connect("builder-inited", _write_contract)
+    """Connect the pages to the build."""
+    app.connect("builder-inited", _write_pages)

@@ -57,7 +57,8 @@ class Machine:
     """One C machine. Everything that holds a page number goes through it; one thread at a time uses it."""
 
     c: Any
-    cpu: int
+    context: int
+    """Who takes locks: the CPU that runs, and in the bits above it the item of work, if it is one."""
 
     def __init__(self, config: Any, end_pfn: int, page_factory: Callable[["Machine", int], Any]) -> None:
         self._arena = mmap.mmap(
@@ -69,7 +70,7 @@ class Machine:
         self.c = lib.mv_create(config)
         if self.c == ffi.NULL:
             raise MemoryError("no memory for the machine's tables")
-        self.cpu = 0
+        self.context = 0
         self._handle = _Handle(self.c)
         self.pages: dict[int, Any] = {}
         self.owners: dict[int, Any] = {}
@@ -79,8 +80,8 @@ class Machine:
         self._set_python()
 
     def __getattr__(self, name: str) -> NoReturn:
-        """Only a closed machine lacks ``c``, ``cpu`` and ``memory``."""
-        if name in ("c", "cpu", "memory"):
+        """Only a closed machine lacks ``c``, ``context`` and ``memory``."""
+        if name in ("c", "context", "memory"):
             raise MovableError("this VM is closed; make a new one")
         raise AttributeError(name)
 
@@ -109,7 +110,7 @@ class Machine:
 
     def _release(self) -> None:
         """From here on every use is refused, before anything is freed."""
-        del self.c, self.cpu, self.memory
+        del self.c, self.context, self.memory
         self._handle.destroy()
 
     def __del__(self) -> None:

@@ -1,6 +1,7 @@
 """``movable check``: exit status, text, files."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -18,9 +19,9 @@ WRONG = "mutants.migrating:MigrateForgetsToClear"
 
 def test_a_driver_that_passes_ends_with_0(capsys: pytest.CaptureFixture[str]) -> None:
     """The report ends with the denominator and the verdict, and the status is 0."""
-    assert main(["check", CELLS]) == 0
+    assert main(["check", "mutants.shelves:Shelves"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("Cells: contract aops-4.8/1.1, ")
+    assert lines[0].startswith("Shelves: contract aops-4.8/1.1, ")
     levels = [line for line in lines if re.match("L[1-4] [a-z]+: pass, ", line)]
     assert levels[0].startswith("L1 contract: pass, ")
     assert lines[-1 - len(levels) : -1] == levels
@@ -29,7 +30,7 @@ def test_a_driver_that_passes_ends_with_0(capsys: pytest.CaptureFixture[str]) ->
 
 def test_a_driver_that_fails_ends_with_1(capsys: pytest.CaptureFixture[str]) -> None:
     """A failure is told in full: what, where, clause, rule, likely mistake, command; the status is 1."""
-    assert main(["check", WRONG]) == 1
+    assert main(["check", WRONG, "--level", "L1"]) == 1
     out = capsys.readouterr().out
     told = out[out.index("FAIL MIG-CLEARED") :].splitlines()
     assert [line.split()[0] for line in told[1:7]] == ["what", "where", "clause", "rule", "likely", "repeat"]
@@ -124,7 +125,7 @@ def test_verbose_prints_every_check_that_ran(capsys: pytest.CaptureFixture[str])
 
 def test_advice_and_reasons_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     """What was not judged says why; advice is told and fails nobody."""
-    assert main(["check", "mutants.living:MovesEvenPages"]) == 0
+    assert main(["check", "mutants.living:MovesEvenPages", "--level", "L1"]) == 0
     out = capsys.readouterr().out
     assert "advice (LIVE-3, LIVE-EVERY): 4 of 8 pages" in out
     assert "nothing to judge: no page that was left after drops could be isolated: ISO-NOT-REUSED" in out
@@ -193,6 +194,33 @@ def test_a_regression_is_told_and_fails(tmp_path: Path, capsys: pytest.CaptureFi
     old.write_text(json.dumps(data))
     assert main(["check", WRONG, "-q", "-k", "MIG-CLEARED", "--compare", str(old)]) == 1
     assert "worse   MigrateForgetsToClear MIG-CLEARED: pass -> fail" in capsys.readouterr().out
+
+
+def test_a_run_of_nothing_is_told_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where every check is left out or not claimed the report says that nothing ran, and the status is 1."""
+    assert main(["check", "balloon", "-k", "PIN-HELD"]) == 1
+    assert capsys.readouterr().out.endswith(
+        "no check was run: that is a failure, not a pass\nverdict: fail\n"
+    )
+
+
+@pytest.mark.slow
+def test_nothing_depends_on_the_hash_seed(tmp_path: Path) -> None:
+    """In other processes with other hash seeds the same seed gives the same report, but for times."""
+    reports = []
+    for hash_seed in ("1", "2"):
+        file = tmp_path / f"{hash_seed}.json"
+        program = "from movable.cli import main; raise SystemExit(main())"
+        arguments = ["check", "zsmalloc", "--level", "L1", "--seed", "7", "-q", "--json", str(file)]
+        subprocess.run(
+            [sys.executable, "-c", program, *arguments],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            check=True,
+        )
+        data = json.loads(file.read_text())
+        reports.append([result | {"seconds": 0} for result in data["checks"]])
+    assert reports[0] == reports[1]
 
 
 def test_a_piped_report_has_no_control_codes(tmp_path: Path) -> None:

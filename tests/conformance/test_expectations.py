@@ -13,7 +13,7 @@ from movable.conformance.expectations import expectations_of, find_file
 
 DRIVER = """
 from mutants.migrating import MigrateForgetsToClear
-from mutants.cells import Cells
+from mutants.shelves import Shelves
 from movable import DriverSpec
 
 
@@ -21,7 +21,7 @@ class Mine(MigrateForgetsToClear):
     pass
 
 
-class Good(Cells):
+class Good(Shelves):
     pass
 """
 

@@ -48,7 +48,7 @@ def test_a_call_is_recorded_with_its_surroundings(rig: Rig) -> None:
 def test_an_injected_answer_spares_the_driver(rig: Rig) -> None:
     """An answer given by the suite does not reach the driver, and does not count as the driver's."""
     batch = rig.isolate(rig.marked()[:1])
-    rig.answers.fail([-EBUSY])
+    rig.answers.fail(-EBUSY)
     moves = rig.migrate(batch)
     assert moves.ret == 1
     assert rig.probe.moves() == []
@@ -66,7 +66,7 @@ def test_a_refusal_can_be_injected(rig: Rig) -> None:
 def test_a_move_tells_its_targets(rig: Rig) -> None:
     """Targets are listed in the order handed out, and those given back again."""
     batch = rig.isolate(rig.marked()[:1])
-    rig.answers.fail([-11, -11])
+    rig.answers.fail(-11, 2)
     moves = rig.migrate(batch, MigrateMode.SYNC)
     assert (moves.ret, len(moves.targets), len(moves.released)) == (0, 3, 2)
 

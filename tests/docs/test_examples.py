@@ -7,9 +7,13 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 import movable
+from movable.cli import main
 from movable.config import loads
+from movable.conformance import resolve
+from movable.conformance.expectations import FILE_NAME, expectations_of
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -54,9 +58,40 @@ def test_python_examples_run(page: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_toml_examples_describe_machines(page: Path) -> None:
     """The TOML blocks that describe machines are accepted."""
     machines = [block for block in blocks(page, "toml") if "[[nodes]]" in block]
-    assert machines or "entry-points" in page.read_text()
+    text = page.read_text()
+    assert machines or "entry-points" in text or FILE_NAME in text
     for block in machines:
         assert loads(block).nodes
+
+
+def test_toml_examples_of_expectations_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The expectations of the how-to are read, and name checks that there are."""
+    package = tmp_path / "documented"
+    package.mkdir()
+    (package / "__init__.py").write_text("from mutants.cells import Cells as zram\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    examples = blocks(DOCS / "howto" / "expectations.md", "toml")
+    assert len(examples) == 2
+    for example in examples:
+        (package / FILE_NAME).write_text(example)
+        target = resolve("documented:zram")
+        found = expectations_of(evolve(target, spec=evolve(target.spec, name="zram")))
+        assert list(found) == ["MIG-BUSY"]
+
+
+def test_options_in_the_pages_are_there(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every option that a page gives to `movable check` is one that the command has."""
+    main(["check", "--help"])
+    known = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+    used = {
+        option
+        for page in PAGES
+        for line in page.read_text().splitlines()
+        for command in line.split("movable check")[1:]
+        for option in re.findall(r"(?<!\w)--[a-z-]+", command)
+    }
+    assert used
+    assert used <= known
 
 
 def test_the_tutorials_driver_keeps_the_contract() -> None:

@@ -11,7 +11,7 @@ from movable.conformance.power import correct
 from movable.flags import IsolateMode
 
 
-@correct
+@correct(one_cpu=True)
 class Cells:
     """Objects of up to a page; ``page.private`` holds the handle, ``page.index`` the object's length."""
 

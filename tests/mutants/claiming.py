@@ -24,6 +24,20 @@ class TakesSmallObjects(Cells):
         return super().store(data) if len(data) <= 4000 else None
 
 
+@wrong("CAP-PIN", "CAP-1")
+class HidesItsPin(Cells):
+    """It can pin and claims that it cannot."""
+
+    capabilities = Capabilities()
+
+
+@wrong("CAP-LARGER", "CAP-1", advisory=True)
+class ClaimsTooLittle(Cells):
+    """It takes objects of a whole page and claims half of that."""
+
+    capabilities = Capabilities(pin=True, max_object=2048)
+
+
 @wrong("CAP-DROP-ISOLATED", "CAP-1")
 class CannotDropIsolated(Cells):
     """It claims that it can drop isolated objects, and cannot."""

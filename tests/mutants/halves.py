@@ -6,7 +6,7 @@ next asked.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from errno import EBUSY
+from errno import EAGAIN, EBUSY
 from typing import Any
 
 from attrs import define, field
@@ -28,7 +28,7 @@ class Record:
     pins: int = 0
 
 
-@correct
+@correct(one_cpu=True)
 class Halves:
     """Objects of up to half a page; a handle is a number, its record and slot are looked up."""
 
@@ -147,9 +147,11 @@ class Halves:
 
     @hookimpl
     def migratepage(self, mapping: AddressSpace, newpage: Page, oldpage: Page, mode: MigrateMode) -> Any:
-        """Move the page and its record; give up on an empty page."""
+        """Move the page and its record; give up on an empty page, wait for one that was pinned since."""
         if self.records[oldpage.pfn].slots == [None, None]:
             return -EBUSY
+        if self.records[oldpage.pfn].pins:
+            return -EAGAIN
         mapping.replace_page(newpage, oldpage)
         record = self.records[newpage.pfn] = self.records.pop(oldpage.pfn)
         record.page = newpage

@@ -11,7 +11,7 @@ from mutants.cells import Cells
 HALF = 2048
 
 
-@correct
+@correct(one_cpu=True)
 class Pairs:
     """An object's first half is in one page, its second in another; ``page.private`` says whose half it is."""
 

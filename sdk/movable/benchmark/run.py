@@ -11,6 +11,7 @@ from time import perf_counter
 from attrs import frozen
 
 from movable.benchmark.report import BenchReport, BenchRow
+from movable.benchmark.schedules import schedule_rows
 from movable.benchmark.terrain import Observer, PythonDriver, RefusingDriver, Terrain
 from movable.drivers import installed_offers
 from movable.errors import ConfigError
@@ -172,19 +173,23 @@ def _boot_rows(size: _Size) -> Iterator[BenchRow]:
     yield BenchRow("boot.server", median(seconds), "s", note="64 GiB over 2 nodes")
 
 
+def _schedule_rows(size: _Size) -> Iterator[BenchRow]:
+    yield from schedule_rows(size.copy_mib * 16, size.rounds)
+
+
 def bench(*, quick: bool = False, only: str | None = None, on_row: OnRow | None = None) -> BenchReport:
     """Run every benchmark; a row is handed to ``on_row`` as soon as it is measured.
 
     ``quick`` measures less memory and fewer rounds. Ratios compare figures of one run; each is the median
     of its rounds, so that a busy machine disturbs them little. ``only`` picks groups of rows by a glob over
-    their names: migrate, callback, scan, boot, and what plugins offer by the names of their functions.
+    their names: migrate, callback, scan, boot, sched, and what plugins offer by the names of their functions.
     ConfigError if there is none.
     """
     size = QUICK if quick else FULL
-    own = (_migration_rows, _callback_rows, _scan_rows, _boot_rows)
+    own = (_migration_rows, _callback_rows, _scan_rows, _boot_rows, _schedule_rows)
     parts: dict[str, Callable[[], Iterable[BenchRow]]] = {
         name: partial(rows_of, size)
-        for name, rows_of in zip(("migrate", "callback", "scan", "boot"), own, strict=True)
+        for name, rows_of in zip(("migrate", "callback", "scan", "boot", "sched"), own, strict=True)
     }
     for offered in installed_offers("movable_benchmarks"):
         parts[offered.__name__] = partial(offered, quick)

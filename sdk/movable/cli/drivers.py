@@ -4,6 +4,7 @@ from cyclopts import App
 from rich.console import Console
 from rich.text import Text
 
+from movable.conformance.registry import CLAIMS
 from movable.drivers import Capabilities, broken_providers, installed_drivers
 
 __all__ = ["register"]
@@ -31,7 +32,5 @@ def drivers_command() -> int:
 
 
 def _claims(capabilities: Capabilities) -> str:
-    claimed = [
-        name for name in ("contents", "pin", "drop_isolated", "spanning") if getattr(capabilities, name)
-    ]
+    claimed = [name for name in CLAIMS if getattr(capabilities, name)]
     return ", ".join([*claimed, f"objects up to {capabilities.max_object} bytes"])

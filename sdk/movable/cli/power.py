@@ -33,6 +33,7 @@ def power_command(
     seeds: int = 1,
     jobs: int = 1,
     json: Annotated[Path | None, Parameter(name="--json")] = None,
+    markdown: Annotated[Path | None, Parameter(name="--markdown")] = None,
     verbose: Annotated[bool, Parameter(name=["--verbose", "-v"], negative="")] = False,
 ) -> int:
     """Judge the suite by wrong drivers. Exit status: 0 all found and no correct one failed, 1 not so, 2 usage.
@@ -52,13 +53,16 @@ def power_command(
         Processes that share the work.
     json:
         Write the kill matrix to this file: schema movable.power/1.
+    markdown:
+        Write the kill matrix to this file as a Markdown page.
     verbose:
         Print one line for every driver.
     """
     if folder is None and not DEFAULT_FOLDER.is_dir():
         raise ConfigError(f"power: there is no {DEFAULT_FOLDER} here; name the folder of wrong drivers")
-    if json is not None:
-        demand_writable(json)
+    for path in (json, markdown):
+        if path is not None:
+            demand_writable(path)
     console = Console(soft_wrap=True)
 
     def judged(result: MutantResult | CorrectResult) -> None:
@@ -70,7 +74,9 @@ def power_command(
     )
     _print(console, report)
     if json is not None:
-        report.write(json)
+        report.write_json(json)
+    if markdown is not None:
+        report.write_markdown(markdown)
     return 0 if report.passed else 1
 
 

@@ -48,6 +48,8 @@ def print_report(console: Console, report: Report, *, quiet: bool = False, verbo
     prefix = f"{report.driver}: " if quiet else ""
     for level, count in report.levels.items():
         _line(console, prefix + count.summary(level))
+    if not any(count.run for count in report.levels.values()):
+        _line(console, f"{prefix}no check was run: that is a failure, not a pass", "bold red")
     style = "bold green" if report.passed else "bold red"
     console.print(Text.assemble(f"{prefix}verdict: ", (report.verdict, style)))
 
@@ -100,7 +102,11 @@ def _print_checks(console: Console, report: Report) -> None:
         if result.outcome is not Outcome.NOT_RUN:
             outcome = (f"{result.outcome:<12}", _STYLE[result.outcome])
             time = f"{1000 * result.seconds:>7.1f} ms  "
-            console.print(Text.assemble(f"{result.id:<{width}}  ", outcome, time, check_title(result.id)))
+            figures = "".join(f", {value:g} {name}" for name, value in result.figures.items())
+            row = Text.assemble(
+                f"{result.id:<{width}}  ", outcome, time, check_title(result.id), (figures, "dim")
+            )
+            console.print(row)
 
 
 def _print_notes(console: Console, report: Report) -> None:

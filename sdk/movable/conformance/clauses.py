@@ -402,6 +402,64 @@ _LIFE = (
     ),
 )
 
+_FAULT = (
+    Clause(
+        "FAULT-1",
+        "A request that finds no memory answers so and leaves nothing behind, whichever allocation it was.",
+        f"{_D} 6.1, 6.3, {_M} 6.8 (5)",
+    ),
+    Clause(
+        "FAULT-2",
+        "A callback that finds no memory refuses, or answers an error, with both pages as it found them.",
+        f"{_M} 6.8 (9), (14), {_D} 6.2, 6.3",
+    ),
+    Clause(
+        "FAULT-3",
+        "A driver that finds no memory while it is loaded leaves no page and no mapping, and loads later.",
+        f"{_D} 6.5 (8)",
+    ),
+    Clause(
+        "FAULT-4",
+        "Pages for which there is no target stay isolated and whole, and are put back or moved later.",
+        f"{_M} 3.3, 3.4",
+    ),
+    Clause(
+        "FAULT-5",
+        "However many passes a page is answered -EAGAIN, while others move, it is whole and moves later.",
+        f"{_M} 3.2, 4.4, 6.8 (14)",
+    ),
+    Clause(
+        "FAULT-6",
+        "A page whose move fails for good is in use again at once, whatever becomes of the rest of its batch.",
+        f"{_M} 3.2, 3.4, 4.4, 6.8 (16)",
+    ),
+    Clause(
+        "FAULT-7",
+        "Pages are isolated one by one: any of them may stay in use while all others are isolated.",
+        f"{_M} 6.3, 6.8 (8)",
+    ),
+    Clause(
+        "FAULT-8",
+        "When a migration ends early its isolated pages wait, and users go on beside them.",
+        f"{_M} 3.3, 6.5, 6.8 (8)",
+    ),
+    Clause(
+        "FAULT-9",
+        "A page that another user has locked is waited for or passed by; it is not given up, lost or forgotten.",
+        f"{_M} 4.2, {_D} 6.1, 6.5 (9)",
+    ),
+    Clause(
+        "FAULT-10",
+        "References of others are theirs: a page with one moves and is released as any, and they drop it.",
+        f"{_M} 6.8 (5), (11)",
+    ),
+    Clause(
+        "FAULT-11",
+        "Compaction in which pages fail, are refused, locked or pinned leaves what was stored as it is.",
+        f"{_M} 3.6, 6.8",
+    ),
+)
+
 _CAP = (
     Clause("CAP-1", "What a driver claims, it can do; what it can do, it claims.", "Capabilities"),
     Clause(
@@ -548,6 +606,7 @@ CLAUSES: tuple[Clause, ...] = (
     *_ACC,
     *_LIVE,
     *_LIFE,
+    *_FAULT,
     *_CAP,
     *_RACE,
     *_PLACE,

@@ -1,4 +1,4 @@
-"""The contract as data: numbered clauses, and the table that shows which check tests which clause."""
+"""The contract as data: numbered clauses, in versions."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -16,7 +16,6 @@ __all__ = [
     "Clause",
     "Contract",
     "Severity",
-    "contract_markdown",
     "find_contract",
 ]
 
@@ -87,24 +86,6 @@ def find_contract(name: str | None = None) -> Contract:
     return CONTRACTS[name]
 
 
-def contract_markdown() -> str:
-    """Render the contract as a Markdown page: per family one table of clause, source, severity and checks."""
-    from movable.conformance.registry import checks_of
-
-    title = f"Contract `{CONTRACT.name}`, version {CONTRACT.version}: {len(CONTRACT.clauses)} clauses."
-    lines = [f"{title} *Advisory* clauses are reported and never fail a driver."]
-    family = ""
-    for clause in CONTRACT:
-        if clause.family != family:
-            family = clause.family
-            lines += ["", f"## {family}: {FAMILIES[family]}", "", "| clause | sentence | source | checks |"]
-            lines.append("|---|---|---|---|")
-        tests = ", ".join(f"`{check.id}`" for check in checks_of(clause.id)) or f"none: {clause.untested}"
-        sentence = clause.sentence if clause.severity == "violation" else f"*Advisory.* {clause.sentence}"
-        lines.append(f"| {clause.id} | {sentence} | {clause.source} | {tests} |")
-    return "\n".join(lines) + "\n"
-
-
 FAMILIES = {
     "MARK": "mapping, marking, ownership at rest",
     "CALL": "what callbacks and requests answer",
@@ -116,6 +97,7 @@ FAMILIES = {
     "ACC": "counters",
     "LIVE": "progress",
     "LIFE": "load and unload",
+    "FAULT": "what goes wrong around the driver",
     "CAP": "what a driver says about itself",
     "RACE": "several CPUs at once",
     "PLACE": "zones, nodes, edges, ranges, memory that goes",

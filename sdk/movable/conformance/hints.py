@@ -13,6 +13,13 @@ _RULES: Mapping[str, str] = {
     "self-deadlock": (
         "a lock is taken twice: inside callbacks the page is locked already, so do not lock() it there"
     ),
+    "deadlock": "two CPUs take two locks in different orders, or a wait has no wake_up() on every path that ends it",
+    "livelock": "a loop tries again and again what only another CPU's progress can make possible; wait instead",
+    "lock-order": "take these two locks in one order everywhere, or only trylock() the second one",
+    "sleep-in-atomic": "allocate, lock pages and wait before taking the spinlock, or use GFP.ATOMIC",
+    "sleep-in-async": "answer -EAGAIN in MIGRATE_ASYNC where the driver would wait, or do not claim never_sleeps_async",
+    "nondeterminism": "no time, random numbers, id() or sets of objects without __hash__ in a driver",
+    "schedule-stopped": "another CPU failed first: look at what that one did",
     "nesting-too-deep": "a callback allocates or migrates and so ends up in a callback again",
     "driver-bug": "the driver's own check failed: its books are wrong before the call that found it",
     "set-movable-tagged": "pass the AddressSpace itself to set_movable()",
@@ -67,6 +74,9 @@ _RULES: Mapping[str, str] = {
 }
 
 _CLAUSES: Mapping[str, str] = {
+    "RACE-1": "data is written or read where it was, while another CPU moves it: hold the lock that migratepage takes",
+    "RACE-2": "migratepage must look at pins under the lock under which they are taken",
+    "RACE-3": "look at what is decided under one lock and done under another, or under none",
     "MARK-1": "create AddressSpace(vm, self, name) in __init__ and keep it as self.mapping",
     "MARK-2": "call page.set_movable(self.mapping) under page.lock() for the pages that hold objects",
     "MARK-3": "every lock() has an unlock() on every path, and the driver holds one reference per page",
@@ -121,6 +131,17 @@ _CLAUSES: Mapping[str, str] = {
     "LIFE-1": "close() must know every page, also those that moved or were put back",
     "LIFE-2": "unload leaves state behind, in the machine or in the module",
     "LIFE-3": "state lives in the class or the module instead of the instance",
+    "FAULT-1": "give back what was allocated and recorded before the allocation that failed",
+    "FAULT-2": "allocate first, change records and pages afterwards; undo on every way out with an error",
+    "FAULT-3": "in __init__ give everything back, the mapping too, before the exception leaves it",
+    "FAULT-4": "putback_page must work after other pages of the same batch have moved",
+    "FAULT-5": "pages of a batch move in any order: look up each one's record, never the next in line",
+    "FAULT-6": "putback_page works on the page it is given, whatever other pages are isolated then",
+    "FAULT-7": "mark every isolated page by itself; how many are isolated does not tell which",
+    "FAULT-8": "requests come while some pages of a batch have moved and others are still isolated",
+    "FAULT-9": "a trylock() that fails needs a way on: wait, take another page, or leave it to queued work",
+    "FAULT-10": "drop the driver's own reference, once; do not count, await or drop those of others",
+    "FAULT-11": "compare with the other checks of faults: one of them at many pages, in any order",
     "CAP-1": "change the driver, or what DriverSpec.capabilities says about it",
     "CAP-2": "pages() must look up the driver's present records",
     "PLACE-1": "take any newpage: ask for its zone where one is counted, and refuse none",

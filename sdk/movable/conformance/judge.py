@@ -8,7 +8,6 @@ from attrs import define, evolve, field, frozen
 from movable.conformance.deadline import Deadline, deadline
 from movable.conformance.finding import Finding, expired, finding_of
 from movable.conformance.outcome import DeadlineExpired, NothingToJudge, Outcome
-from movable.conformance.races.token import Token
 from movable.conformance.registry import Check
 from movable.conformance.rig import Rig
 from movable.conformance.settings import Settings
@@ -50,16 +49,19 @@ class Judge:
 
     def failed(self, check: Check, finding: Finding, rig: Rig | None) -> Ended:
         """The end of a check that found something."""
-        token = self._token(rig)
-        repeat = f"movable replay {token}" if token else self.target.repeat(check.id, self.options)
         details = () if rig is None else rig.details
-        return Ended(Outcome.FAIL, finding.text(repeat, details), finding, token)
+        text = finding.text(self.target.repeat(check.id, self.options), details)
+        return Ended(Outcome.FAIL, text, finding)
 
-    def _token(self, rig: Rig | None) -> str:
-        """The schedule that a race check has named, with the driver as a command line knows it."""
-        if rig is None or not rig.token:
-            return ""
-        return str(evolve(Token.parse(rig.token), driver=self.target.address or "-"))
+    def _with_finds(self, end: Ended, rig: Rig) -> Ended:
+        """The end with what the check counted, and of a failure the schedule that shows it."""
+        figures = dict(rig.figures)
+        if end.outcome is not Outcome.FAIL or not rig.token:
+            return evolve(end, figures=figures)
+        # The rig does not know how a command line names its driver.
+        token = rig.token.replace("/-/", f"/{self.target.address or '-'}/", 1)
+        message = f"{end.message}\nreplay  movable replay {token}"
+        return evolve(end, token=token, figures=figures, message=message)
 
     def _run(self, check: Check, settings: Settings) -> Ended:
         """Run the check and its teardown."""
@@ -83,7 +85,7 @@ class Judge:
             self._dispose(rig)
         if clock.expired:
             end = self.failed(check, expired(settings.limit, _running(rig)), rig)
-        return end if rig is None else evolve(end, figures=dict(rig.figures))
+        return end if rig is None else self._with_finds(end, rig)
 
     def _rig(self, check: Check, settings: Settings, clock: Deadline) -> Rig:
         return (check.rig or Rig)(

@@ -1,8 +1,6 @@
-"""Observers on a driver's mapping: one writes down every callback, one answers in the driver's stead."""
+"""An observer on a driver's mapping that writes down every callback."""
 
-from collections import deque
-from collections.abc import Generator, Iterable
-from typing import TypeVar
+from collections.abc import Generator
 
 from attrs import define, field
 
@@ -12,9 +10,7 @@ from movable.drivers import AddressSpace, hookimpl
 from movable.flags import IsolateMode, MigrateMode
 from movable.page import Page
 
-__all__ = ["Answers", "Call", "Move", "Probe"]
-
-_T = TypeVar("_T")
+__all__ = ["Call", "Move", "Probe"]
 
 
 @define
@@ -59,6 +55,10 @@ class Probe:
         self.running: list[Call] = []
         self.interrupted: str | None = None
 
+    def note_injected(self) -> None:
+        """The innermost call that runs is answered in the driver's stead."""
+        self.running[-1].injected = True
+
     def of(self, hook: str) -> list[Call]:
         """Finished calls of one hook that the driver answered, not the suite."""
         return [call for call in self.calls if call.hook == hook and not call.injected]
@@ -102,41 +102,3 @@ class Probe:
             call.note_after(page)
             self.calls.append(call)
         return call.answer
-
-
-@define
-class Answers:
-    """Answers a hook instead of the driver: each value of the queue once, then the driver again.
-
-    None in the queue lets the driver answer that call.
-    """
-
-    probe: Probe
-    isolate: deque[bool | None] = field(factory=deque)
-    migrate: deque[int | None] = field(factory=deque)
-
-    def refuse(self, times: int) -> None:
-        """Answer the next isolate_page calls with False."""
-        self.isolate.extend([False] * times)
-
-    def fail(self, answers: Iterable[int | None]) -> None:
-        """Answer the next migratepage calls with these numbers."""
-        self.migrate.extend(answers)
-
-    @hookimpl(tryfirst=True)
-    def isolate_page(self, page: Page, mode: IsolateMode) -> bool | None:
-        """The next answer, if there is one."""
-        return self._take(self.isolate)
-
-    @hookimpl(tryfirst=True)
-    def migratepage(
-        self, mapping: AddressSpace, newpage: Page, oldpage: Page, mode: MigrateMode
-    ) -> int | None:
-        """The next answer, if there is one."""
-        return self._take(self.migrate)
-
-    def _take(self, queue: deque[_T]) -> _T | None:
-        answer = queue.popleft() if queue else None
-        if answer is not None:
-            self.probe.running[-1].injected = True
-        return answer

@@ -13,7 +13,8 @@ from movable.conformance.state import PageState, changes, page_state
 from movable.conformance.subject import Subject
 from movable.drivers import DriverSpec
 from movable.errors import DeadVM, KernelAssertion, Violation
-from movable.flags import GFP, IsolateMode, MigrateMode, MigrateReason, PageFlag
+from movable.faults import Targets
+from movable.flags import IsolateMode, MigrateMode, MigrateReason, PageFlag
 from movable.lists import PageList
 from movable.page import Page
 
@@ -73,30 +74,24 @@ class Rig(Subject):
         return batch
 
     def migrate(
-        self, batch: Batch, mode: MigrateMode = MigrateMode.SYNC, *, supply: int | None = None
+        self,
+        batch: Batch,
+        mode: MigrateMode = MigrateMode.SYNC,
+        *,
+        supply: int | None = None,
+        targets: Targets | None = None,
     ) -> Moves:
-        """Migrate what is on the batch's list to new pages anywhere; notes the targets.
+        """Migrate what is on the batch's list to new pages anywhere, or to ``targets``; notes the targets.
 
         With ``supply`` the allocator has none left after so many targets.
         """
-        targets: list[int] = []
-        released: list[int] = []
-
-        def get_new_page(_old: Page) -> Page | None:
-            spent = supply is not None and len(targets) >= supply
-            page = None if spent else self.vm.alloc_page(GFP.HIGHUSER_MOVABLE)
-            if page is not None:
-                targets.append(page.pfn)
-            return page
-
-        def put_new_page(page: Page) -> None:
-            released.append(page.pfn)
-            self.vm.free_pages(page)
-
+        chosen = Targets(self.vm) if targets is None else targets
+        if supply is not None:
+            chosen.fail(supply, None)
         result = self.vm.migrate_pages(
-            batch.pages, get_new_page, put_new_page, mode=mode, reason=MigrateReason.SYSCALL
+            batch.pages, chosen.get, chosen.put, mode=mode, reason=MigrateReason.SYSCALL
         )
-        return Moves(result.ret, tuple(targets), tuple(released))
+        return Moves(result.ret, tuple(chosen.handed), tuple(chosen.released))
 
     def putback(self, batch: Batch) -> None:
         """Put back what is still on the batch's list."""

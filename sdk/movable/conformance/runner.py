@@ -1,6 +1,7 @@
 """Decides what every check of a run ends as: what may run, what was expected, what another failure explains."""
 
 from collections.abc import Callable, Mapping
+from importlib.metadata import PackageNotFoundError, version
 from time import monotonic
 
 from attrs import define, evolve, field
@@ -199,10 +200,11 @@ class Runner:
 
 
 def suite_version() -> str:
-    """The version of the installed suite."""
-    from movable import __version__
-
-    return __version__
+    """The version of the installed suite; empty if it runs without being installed."""
+    try:
+        return version("movable")
+    except PackageNotFoundError:
+        return ""
 
 
 def _fits(expectation: Expectation, finding: Finding | None) -> bool:

@@ -13,10 +13,11 @@ from movable.config import MachineConfig
 from movable.conformance.deadline import Deadline
 from movable.conformance.ledger import Ledger
 from movable.conformance.outcome import CheckFailed, NothingToJudge
-from movable.conformance.probe import Answers, Probe
+from movable.conformance.probe import Probe
 from movable.conformance.settings import Settings
 from movable.drivers import AddressSpace, DriverSpec
 from movable.errors import DeadVM, Violation
+from movable.faults import HookFaults
 from movable.page import Page
 from movable.vm import VM
 
@@ -57,7 +58,7 @@ class Subject:
         self.ledger = Ledger(Random(seed))
         self.clock = clock or Deadline()
         self.probe = Probe(self.clock)
-        self.answers = Answers(self.probe)
+        self.answers = HookFaults(self.probe.note_injected)
         self.advice: list[str] = []
         self.closed = False
         self.asked: str | None = None

@@ -24,7 +24,7 @@ static void plan_priorities(struct sched *s, const struct mv_plan *plan)
 }
 
 /* -EBUSY if a schedule runs already, or inside a call; -ENOMEM. */
-long mv_sched_begin(struct vm *vm, const struct mv_plan *plan, void *machine, void *cpu_name)
+long mv_sched_begin(struct vm *vm, const struct mv_plan *plan, void *machine, void *attribute)
 {
 	struct sched *s;
 
@@ -44,7 +44,7 @@ long mv_sched_begin(struct vm *vm, const struct mv_plan *plan, void *machine, vo
 	s->choices = (const struct sched_choice *)plan->choices;
 	s->nr_choices = plan->nr_choices;
 	s->machine = machine;
-	s->cpu_name = cpu_name;
+	s->attribute = attribute;
 	plan_priorities(s, plan);
 	return 0;
 }
@@ -59,6 +59,11 @@ void mv_sched_add(struct vm *vm, int cpu, void *switch_to, void *number, bool da
 	s->numbers[cpu] = number;
 	if ((unsigned int)cpu >= s->nr_cpus)
 		s->nr_cpus = (unsigned int)cpu + 1;
+}
+
+void mv_sched_rename(struct vm *vm, int cpu, void *number)
+{
+	vm->sched->numbers[cpu] = number;
 }
 
 int mv_sched_first(struct vm *vm)

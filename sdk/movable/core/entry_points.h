@@ -103,6 +103,12 @@ long mv_replace_page(struct vm *vm, struct address_space *mapping, unsigned long
 /* Allocation */
 long mv_alloc_pages(struct vm *vm, int nid, unsigned int gfp, unsigned int order);
 long mv_free_pages(struct vm *vm, unsigned long pfn, unsigned int order);
+
+/* Allocations made to fail: api_faults.c */
+bool mv_fail_allocations(struct vm *vm, unsigned long first, unsigned long last, unsigned int inside);
+void mv_stop_failing(struct vm *vm);
+void mv_alloc_faults(struct vm *vm, unsigned long *seen, unsigned long *failed);
+
 long mv_adjust_managed(struct vm *vm, unsigned long pfn, long delta);
 long mv_pageblock_migratetype(struct vm *vm, unsigned long pfn);
 long mv_set_pageblock_migratetype(struct vm *vm, unsigned long pfn, int type);
@@ -249,8 +255,9 @@ struct mv_sched_result {
 	unsigned long hash;
 };
 
-long mv_sched_begin(struct vm *vm, const struct mv_plan *plan, void *machine, void *cpu_name);
+long mv_sched_begin(struct vm *vm, const struct mv_plan *plan, void *machine, void *attribute);
 void mv_sched_add(struct vm *vm, int cpu, void *switch_to, void *number, bool daemon);
+void mv_sched_rename(struct vm *vm, int cpu, void *number);
 int mv_sched_first(struct vm *vm);
 int mv_sched_next(struct vm *vm, int ended);
 bool mv_sched_over(struct vm *vm);

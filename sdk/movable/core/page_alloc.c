@@ -262,6 +262,20 @@ static struct page *alloc_pages_slowpath(struct vm *vm, const struct alloc_conte
 	return page;
 }
 
+/* A request that may not fail does not count either. */
+static bool should_fail_alloc(struct alloc_faults *faults, enum callback callback, gfp_t gfp)
+{
+	unsigned long number;
+
+	if (gfp & __GFP_NOFAIL || !(faults->inside >> callback & 1))
+		return false;
+	number = faults->seen++;
+	if (number < faults->first || number > faults->last)
+		return false;
+	faults->failed++;
+	return true;
+}
+
 struct page *__alloc_pages_nodemask(struct vm *vm, gfp_t gfp, unsigned int order, int nid, uint64_t nodemask)
 {
 	struct alloc_context ac;
@@ -278,6 +292,8 @@ struct page *__alloc_pages_nodemask(struct vm *vm, gfp_t gfp, unsigned int order
 	sched_point(vm, EV_ALLOC, order);
 	if (ac.migratetype == MIGRATE_MOVABLE)
 		alloc_flags |= ALLOC_CMA;
+	if (unlikely(vm->alloc_faults.armed) && should_fail_alloc(&vm->alloc_faults, vm->callback, gfp))
+		return NULL;
 	page = get_page_from_freelist(vm, &ac, alloc_flags);
 	return page ? page : alloc_pages_slowpath(vm, &ac);
 }

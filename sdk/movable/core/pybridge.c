@@ -295,7 +295,7 @@ void py_switch(struct vm *vm, int cpu)
 	PyObject *answer = NULL;
 
 	vm->top = NULL;
-	if (!PyObject_SetAttr(vm->sched->machine, vm->sched->cpu_name, vm->sched->numbers[cpu]))
+	if (!PyObject_SetAttr(vm->sched->machine, vm->sched->attribute, vm->sched->numbers[cpu]))
 		answer = PyObject_CallFunctionObjArgs(vm->sched->switch_to[cpu], NULL);
 	vm->top = top;
 	current_vm = vm;

@@ -102,8 +102,8 @@ struct sched {
 	unsigned int nr_cpus;
 	struct sched_cpu cpus[MAX_CPUS];
 	void *switch_to[MAX_CPUS]; /* Python functions, borrowed */
-	void *numbers[MAX_CPUS];   /* Python ints, borrowed */
-	void *machine, *cpu_name;  /* the object whose attribute `cpu` follows the running CPU; both borrowed */
+	void *numbers[MAX_CPUS];   /* Python ints, borrowed: by what each CPU is known to Python now */
+	void *machine, *attribute; /* the object and the attribute that has the running CPU's number; both borrowed */
 
 	uint32_t nr_steps, room;
 	struct sched_step *steps;

@@ -153,6 +153,13 @@ struct entry {
 
 enum callback { CALLBACK_NONE, CALLBACK_ISOLATE, CALLBACK_MIGRATE, CALLBACK_PUTBACK };
 
+/* Allocations that fail although there is memory (api_faults.c): the numbers first..last of those that count. */
+struct alloc_faults {
+	bool armed;
+	unsigned int inside; /* which count: a bit for each enum callback that is running, innermost */
+	unsigned long first, last, seen, failed;
+};
+
 struct vm {
 	/* Memory */
 	unsigned long end_pfn;
@@ -174,6 +181,7 @@ struct vm {
 	bool poison;
 	int extfrag_threshold;
 	bool compact_unevictable_allowed;
+	struct alloc_faults alloc_faults;
 
 	/* The running CPU and its task */
 	int cpu;

@@ -27,12 +27,17 @@ _FILES: dict[str, int] = {}
 
 
 def modules_of(obj: object) -> tuple[str, ...]:
-    """The modules of a driver's package that are loaded, by name; its own module if it is in none."""
+    """The modules of a driver's package that are loaded, by name; its own module if it is in none.
+
+    Only those whose source can be read: in others there is nowhere to put points.
+    """
     name = getattr(obj, "__module__", None) or type(obj).__module__
     package = name.partition(".")[0]
     if package == "movable" or not hasattr(sys.modules.get(package), "__path__"):
-        return (name,)
-    return tuple(sorted(one for one in sys.modules if one == package or one.startswith(package + ".")))
+        names = [name]
+    else:
+        names = sorted(one for one in sys.modules if one == package or one.startswith(package + "."))
+    return tuple(one for one in names if one in sys.modules and _source(sys.modules[one]) is not None)
 
 
 @contextmanager
@@ -71,6 +76,14 @@ def _replacements(names: tuple[str, ...]) -> tuple[tuple[FunctionType, CodeType,
     return tuple(found)
 
 
+@cache
+def _source(module: ModuleType) -> str | None:
+    try:
+        return inspect.getsource(module)
+    except (OSError, TypeError):
+        return None
+
+
 def _loaded(name: str) -> ModuleType:
     module = sys.modules.get(name)
     if module is None:
@@ -104,10 +117,10 @@ def _belongs(value: object, module: ModuleType) -> bool:
 
 def _instrumented(module: ModuleType) -> dict[tuple[str, int], CodeType]:
     """The code of all functions of a module, with points in it, by qualified name and first line."""
-    try:
-        tree = ast.parse(inspect.getsource(module))
-    except (OSError, TypeError) as error:
-        raise MovableError(f"lines: {module.__name__} has no source: {error}") from error
+    source = _source(module)
+    if source is None:
+        raise MovableError(f"lines: {module.__name__} has no source to put points into")
+    tree = ast.parse(source)
     file = module.__file__ or module.__name__
     tree = ast.fix_missing_locations(_Points(file).visit(tree))
     codes: dict[tuple[str, int], CodeType] = {}

@@ -16,7 +16,7 @@ from movable.sched.lines import LINE_KEYS, line_points
 from movable.sched.stacks import of_exception, of_frame
 from movable.sched.strategy import PCT, Random, Replay, Strategy
 from movable.sched.trace import Event, Trace
-from movable.sync.waiting import Waitable
+from movable.sync.waiting import Waitable, cpu_of
 from movable.vm import VM
 
 __all__ = ["Op", "Outcome", "Run", "Scenario", "run"]
@@ -111,6 +111,7 @@ class Run:
         self._serial = 0
         self._greenlets: list[greenlet] = []
         self._kept: list[Any] = []
+        self._contexts = list(range(self.vm.config.cpus))
         if not 0 < len(scenario.cpus) <= self.vm.config.cpus:
             raise MovableError(
                 f"cpus: the machine has {self.vm.config.cpus}, the scenario needs {len(scenario.cpus)}"
@@ -162,6 +163,11 @@ class Run:
         if _wake(self.c, key) == BROKEN:
             self._broken()
 
+    def enter_context(self, context: int) -> None:
+        """The running CPU takes its locks as ``context`` until it says otherwise, whoever runs in between."""
+        self._contexts[cpu_of(context)] = context
+        lib.mv_sched_rename(self.c, cpu_of(context), address_of(context))
+
     def work_queued(self) -> None:
         """Wake the CPU that runs work."""
         self.wake(_WORK_KEY)
@@ -201,7 +207,7 @@ class Run:
         finally:
             self.vm.sched = None
             lib.mv_sched_end(self.c)
-            self.vm.machine.cpu = 0
+            self.vm.machine.context = 0
             lib.mv_set_cpu(self.c, 0)
         if self.error is None:
             self._judge()
@@ -223,7 +229,7 @@ class Run:
             plan.sharpness = strategy.sharpness
         if isinstance(strategy, PCT):
             plan.depth, plan.length = strategy.depth, strategy.length
-        name, machine = sys.intern("cpu"), self.vm.machine
+        name, machine = sys.intern("context"), self.vm.machine
         answer = lib.mv_sched_begin(self.c, plan, address_of(machine), address_of(name))
         if answer != 0:
             raise MovableError("a schedule runs on this VM already, or a call is under way; one at a time")
@@ -238,8 +244,8 @@ class Run:
         one = greenlet(lambda: self._guarded(cpu, body), parent=getcurrent())
         switch = one.switch
         self._greenlets.append(one)
-        self._kept += [switch, cpu]
-        lib.mv_sched_add(self.c, cpu, address_of(switch), address_of(cpu), daemon)
+        self._kept.append(switch)
+        lib.mv_sched_add(self.c, cpu, address_of(switch), address_of(self._contexts[cpu]), daemon)
 
     def _guarded(self, cpu: int, body: Callable[[int], None]) -> None:
         """A CPU's whole life. Nothing is raised into the greenlet that waits for it."""
@@ -268,7 +274,7 @@ class Run:
             self._enter(cpu)
             if self.error is not None:
                 return
-            cpu = lib.mv_sched_next(self.c, self.vm.machine.cpu)
+            cpu = lib.mv_sched_next(self.c, self.vm.cpu)
         if cpu == -2:
             self._deadlock()
             return
@@ -278,9 +284,12 @@ class Run:
 
     def _enter(self, cpu: int) -> None:
         """Go on with a CPU; back here when some CPU has ended."""
-        self.vm.machine.cpu = cpu
-        lib.mv_set_cpu(self.c, cpu)
+        self._set_cpu(cpu)
         self._greenlets[cpu].switch()
+
+    def _set_cpu(self, cpu: int) -> None:
+        self.vm.machine.context = self._contexts[cpu]
+        lib.mv_set_cpu(self.c, cpu)
 
     def _deadlock(self) -> None:
         try:
@@ -290,16 +299,18 @@ class Run:
             self.error = error
 
     def _drain(self) -> None:
-        """End CPUs that are still suspended: the dead machine makes each leave what it was in."""
+        """End CPUs that are still suspended: GreenletExit passes through whatever they are in.
+
+        It is no Exception, so that a driver which catches those does not go on; the machine is dead besides.
+        """
         if all(one.dead for one in self._greenlets):
             return
         lib.mv_sched_stop(self.c)
         for cpu, one in enumerate(self._greenlets):
+            self._set_cpu(cpu)
             for _ in range(_PATIENCE):
                 if one.dead or not one:
                     break
-                self._enter(cpu)
-            else:
                 one.throw(GreenletExit)
 
     def _judge(self) -> None:

@@ -3,7 +3,7 @@
 from typing import NoReturn, final
 
 from movable.errors import MovableError
-from movable.sync.waiting import SPIN, LockMachine, Waitable
+from movable.sync.waiting import SPIN, LockMachine, Waitable, cpu_of, who
 
 __all__ = ["BitLock"]
 
@@ -43,7 +43,7 @@ class BitLock(Waitable):
         if machine is not None and machine.sched is not None and (sched := self._schedule()):
             sched.lock(self._class, self._key + index, SPIN)
         while not self._take(index):
-            self._wait(self._state(index), mine=self._owners.get(index) == self._cpu(), index=index)
+            self._wait(self._state(index), mine=self._owners.get(index) == self._context(), index=index)
 
     def trylock(self, index: int) -> bool:
         """Take the lock of a word if it is free; whether it was."""
@@ -66,7 +66,7 @@ class BitLock(Waitable):
             words[index if index >= 0 else len(words)] = word | self._mask
         except (IndexError, TypeError):
             self._no_word(index)
-        self._owners[index] = 0 if machine is None else machine.cpu
+        self._owners[index] = 0 if machine is None else machine.context
         return True
 
     def release(self, index: int) -> None:
@@ -76,7 +76,7 @@ class BitLock(Waitable):
             word, owner = words[index], self._owners.get(index)
         except (IndexError, TypeError):
             self._no_word(index)
-        if owner != (0 if machine is None else machine.cpu) or not word & self._mask:
+        if owner != (0 if machine is None else machine.context) or not word & self._mask:
             self._not_held(self._state(index))
         del self._owners[index]
         words[index] = word ^ self._mask
@@ -89,7 +89,8 @@ class BitLock(Waitable):
 
     def owner(self, index: int) -> int | None:
         """The CPU that holds the lock of a word; None if it is free, or set by other means."""
-        return self._owners.get(index) if self.locked(index) else None
+        holder = self._owners.get(index) if self.locked(index) else None
+        return None if holder is None else cpu_of(holder)
 
     def _word(self, index: int) -> int:
         if index not in range(len(self._words)):
@@ -103,7 +104,7 @@ class BitLock(Waitable):
         if not self.locked(index):
             return f"word {index} free"
         holder = self._owners.get(index)
-        return f"word {index} held by {'somebody unknown' if holder is None else f'CPU {holder}'}"
+        return f"word {index} held by {'somebody unknown' if holder is None else who(holder)}"
 
     def __repr__(self) -> str:
         return f"<{self} {sum(map(self.locked, self._owners))} held>"

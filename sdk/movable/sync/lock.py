@@ -3,7 +3,7 @@
 from types import TracebackType
 from typing import Self, final
 
-from movable.sync.waiting import SPIN, LockMachine, Waitable
+from movable.sync.waiting import SPIN, LockMachine, Waitable, cpu_of, who
 
 __all__ = ["Mutex", "SpinLock"]
 
@@ -49,7 +49,7 @@ class _Lock(Waitable):
     def release(self) -> None:
         """Give the lock up. KernelAssertion (rule ``lock-not-held``) unless this CPU holds it."""
         machine = self._machine
-        if self._owner != (0 if machine is None else machine.cpu):
+        if self._owner != (0 if machine is None else machine.context):
             self._not_held(self._state())
         self._owner = None
         if machine is not None and machine.sched is not None and (sched := self._schedule()):
@@ -58,22 +58,22 @@ class _Lock(Waitable):
     @property
     def owner(self) -> int | None:
         """The CPU that holds the lock, or None."""
-        return self._owner
+        return None if self._owner is None else cpu_of(self._owner)
 
     @property
     def held(self) -> bool:
-        """True if the CPU that runs now holds the lock."""
-        return self._owner == self._cpu()
+        """True if what runs now holds the lock: this CPU, or the item of work on it."""
+        return self._owner == self._context()
 
     def _take(self) -> bool:
         if self._owner is not None:
             return False
         machine = self._machine
-        self._owner = 0 if machine is None else machine.cpu
+        self._owner = 0 if machine is None else machine.context
         return True
 
     def _state(self) -> str:
-        return "free" if self._owner is None else f"held by CPU {self._owner}"
+        return "free" if self._owner is None else f"held by {who(self._owner)}"
 
     def __enter__(self) -> Self:
         self.acquire()

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import final
 
-from movable.sync.waiting import SPIN, LockMachine, Waitable
+from movable.sync.waiting import SPIN, LockMachine, Waitable, cpu_of, who
 
 __all__ = ["RWLock"]
 
@@ -48,22 +48,22 @@ class RWLock(Waitable):
     @property
     def readers(self) -> tuple[int, ...]:
         """The CPUs that read, once for each time they took the lock."""
-        return tuple(self._readers)
+        return tuple(map(cpu_of, self._readers))
 
     @property
     def writer(self) -> int | None:
         """The CPU that writes, or None."""
-        return self._writer
+        return None if self._writer is None else cpu_of(self._writer)
 
     @property
     def held_for_read(self) -> bool:
-        """True if the running CPU reads."""
-        return self._cpu() in self._readers
+        """True if what runs now reads."""
+        return self._context() in self._readers
 
     @property
     def held_for_write(self) -> bool:
-        """True if the running CPU writes."""
-        return self._writer == self._cpu()
+        """True if what runs now writes."""
+        return self._writer == self._context()
 
     def read_acquire(self) -> None:
         """Take the lock for reading; under a schedule, wait for a writer on another CPU.
@@ -81,7 +81,7 @@ class RWLock(Waitable):
     def read_release(self) -> None:
         """Stop reading. KernelAssertion (rule ``lock-not-held``) if this CPU does not read."""
         try:
-            self._readers.remove(self._cpu())
+            self._readers.remove(self._context())
         except ValueError:
             self._not_held(self._state())
         self._released()
@@ -101,7 +101,7 @@ class RWLock(Waitable):
 
     def write_release(self) -> None:
         """Stop writing. KernelAssertion (rule ``lock-not-held``) if this CPU does not write."""
-        if self._writer is None or self._writer != self._cpu():
+        if self._writer is None or self._writer != self._context():
             self._not_held(self._state())
         self._writer = None
         self._released()
@@ -139,19 +139,19 @@ class RWLock(Waitable):
     def _read(self) -> bool:
         if self._writer is not None:
             return False
-        self._readers.append(self._cpu())
+        self._readers.append(self._context())
         return True
 
     def _write(self) -> bool:
         if self._writer is not None or self._readers:
             return False
-        self._writer = self._cpu()
+        self._writer = self._context()
         return True
 
     def _state(self) -> str:
         if self._writer is not None:
-            return f"written by CPU {self._writer}"
-        return f"read by CPU {', '.join(map(str, self._readers))}" if self._readers else "free"
+            return f"written by {who(self._writer)}"
+        return f"read by {', '.join(map(who, self._readers))}" if self._readers else "free"
 
     def __repr__(self) -> str:
         return f"<{self} {self._state()}>"

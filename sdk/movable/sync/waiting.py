@@ -4,12 +4,23 @@ from typing import NoReturn, Protocol
 
 from movable.errors import RULES, KernelAssertion
 
-__all__ = ["SPIN", "LockMachine", "Scheduling", "Waitable"]
+__all__ = ["CPU_MASK", "SPIN", "LockMachine", "Scheduling", "Waitable", "cpu_of", "who"]
 
 SPIN = 1
 """Flag of a lock whose holder may not sleep."""
 
-_TRY = 2
+CPU_MASK = 0xFF
+"""The bits of a context that are its CPU; above them is the serial number of an item of work, or 0."""
+
+
+def cpu_of(context: int) -> int:
+    """The CPU of a context."""
+    return context & CPU_MASK
+
+
+def who(context: int) -> str:
+    """A context in words: ``CPU 1``, ``work on CPU 1``."""
+    return f"{'work on ' if context > CPU_MASK else ''}CPU {context & CPU_MASK}"
 
 
 class Scheduling(Protocol):
@@ -42,6 +53,9 @@ class Scheduling(Protocol):
     def wake(self, key: int) -> None:
         """Let all that wait for the key go on."""
 
+    def enter_context(self, context: int) -> None:
+        """An item of work begins on the running CPU, or has ended: this is who takes locks from here on."""
+
     def work_queued(self) -> None:
         """There is work for an idle CPU."""
 
@@ -59,6 +73,10 @@ class LockMachine(Protocol):
     @property
     def cpu(self) -> int:
         """The CPU that runs now."""
+
+    @property
+    def context(self) -> int:
+        """Who takes locks now: the CPU, or an item of work on it, which is somebody else."""
 
     @property
     def sched(self) -> Scheduling | None:
@@ -93,8 +111,8 @@ class Waitable:
         """The name given at construction."""
         return self._name
 
-    def _cpu(self) -> int:
-        return 0 if self._machine is None else self._machine.cpu
+    def _context(self) -> int:
+        return 0 if self._machine is None else self._machine.context
 
     def _schedule(self) -> Scheduling | None:
         """The schedule that runs, with this known to it by ``_key`` and ``_class``; None without one."""
@@ -115,11 +133,11 @@ class Waitable:
 
     def _stuck(self, seen: str) -> NoReturn:
         """A wait that cannot end."""
-        self._violation("self-deadlock", f"that the wait of CPU {self._cpu()} can end", seen)
+        self._violation("self-deadlock", f"that the wait of {who(self._context())} can end", seen)
 
     def _not_held(self, seen: str) -> NoReturn:
         """The running CPU releases what it does not hold."""
-        self._violation("lock-not-held", f"released by its holder, not by CPU {self._cpu()}", seen)
+        self._violation("lock-not-held", f"released by its holder, not by {who(self._context())}", seen)
 
     def _violation(self, rule_id: str, expected: str, seen: str) -> NoReturn:
         where = str(self)

@@ -15,6 +15,12 @@ Work = Callable[[], object]
 class WorkMachine(LockMachine, Protocol):
     """What a work queue asks of its machine; `movable.VM` is one."""
 
+    def begin_work(self) -> int:
+        """What runs from here on is a context of its own; returns the one that is interrupted."""
+
+    def end_work(self, interrupted: int) -> None:
+        """The context that was interrupted goes on."""
+
     def add_work_queue(self, queue: "WorkQueue") -> None:
         """Run the queue's work when the machine is idle, as long as somebody refers to the queue."""
 
@@ -135,10 +141,14 @@ class WorkQueue(Waitable):
         self._destroyed = True
 
     def _execute(self, work: Work) -> None:
+        machine = self._work_machine
+        interrupted = 0 if machine is None else machine.begin_work()
         self._running.append(work)
         try:
             work()
         finally:
+            if machine is not None:
+                machine.end_work(interrupted)
             self._running.remove(work)
             self._done += 1
             if (sched := self._schedule()) is not None:

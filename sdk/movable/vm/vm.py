@@ -22,6 +22,7 @@ from movable.lists import PageList
 from movable.machine import BROKEN, Machine
 from movable.page import Page
 from movable.sync import Scheduling, WorkQueue
+from movable.sync.waiting import CPU_MASK, cpu_of
 from movable.vm import compaction, counters, migration
 from movable.vm.boot import BootConfig
 from movable.vm.contig import RangeCalls
@@ -70,6 +71,7 @@ class VM(RangeCalls):
         self._work_queues: list[weakref.ref[WorkQueue]] = []
         self._oom_notifiers: list[tuple[int, Callable[[], int]]] = []
         self._wait_hook: Callable[[Page], object] | None = None
+        self._nr_work = 0
 
     def _configure(self) -> None:
         settings = ffi.new("struct mv_settings *")
@@ -112,15 +114,22 @@ class VM(RangeCalls):
 
     @property
     def cpu(self) -> int:
-        """The emulated CPU that runs; settable."""
-        return self.machine.cpu
+        """The emulated CPU that runs; settable, but not while a schedule chooses who runs."""
+        return cpu_of(self.machine.context)
 
     @cpu.setter
     def cpu(self, cpu: int) -> None:
         if not 0 <= cpu < self.config.cpus:
             raise MovableError(f"cpu: this machine has CPUs 0 to {self.config.cpus - 1}, not {cpu}")
+        if self.sched is not None:
+            raise MovableError("cpu: a schedule chooses who runs; give each CPU operations of its own")
         lib.mv_set_cpu(self.machine.c, cpu)
-        self.machine.cpu = cpu
+        self.machine.context = self.machine.context & ~CPU_MASK | cpu
+
+    @property
+    def context(self) -> int:
+        """Who takes locks now: the CPU, or an item of work on it (`movable.sync.LockMachine`)."""
+        return self.machine.context
 
     @property
     def task_flags(self) -> int:
@@ -342,6 +351,23 @@ class VM(RangeCalls):
     def remove_work_queue(self, queue: WorkQueue) -> None:
         """Called by a WorkQueue that is destroyed."""
         self._work_queues.remove(weakref.ref(queue))
+
+    def begin_work(self) -> int:
+        """Called where an item of work begins: what it locks is not the CPU's. Returns what `end_work` needs."""
+        interrupted = self.machine.context
+        self._nr_work += 1
+        self._enter_context(self._nr_work * (CPU_MASK + 1) | cpu_of(interrupted))
+        return interrupted
+
+    def end_work(self, interrupted: int) -> None:
+        """Called where an item of work has ended, on whichever CPU that is now."""
+        if not self.closed:
+            self._enter_context(interrupted & ~CPU_MASK | self.cpu)
+
+    def _enter_context(self, context: int) -> None:
+        self.machine.context = context
+        if self.sched is not None:
+            self.sched.enter_context(context)
 
     def demand_process_context(self, what: str) -> None:
         """MovableError inside a callback of the VM: a page is locked and on its way there."""

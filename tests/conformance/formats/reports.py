@@ -24,7 +24,7 @@ def every_outcome(driver: str = "it<&>") -> Report:
             "L1",
             Outcome.FAIL,
             0.25,
-            FAILURE,
+            f"{FAILURE}\nreplay  movable replay r1.2.3",
             "movable check it -k MIG-CLEARED",
             rule="migrate-old-movable",
             token="r1.2.3",

@@ -4,6 +4,8 @@ from xml.etree import ElementTree as ET
 
 from conformance.formats.reports import all_passed, every_outcome
 
+from movable import Report
+from movable.conformance import CheckResult, Outcome
 from movable.conformance.formats import to_junit
 
 
@@ -33,7 +35,7 @@ def test_a_failure_names_its_rule_and_tells_all() -> None:
     assert failure.get("type") == "migrate-old-movable"
     assert failure.get("message") == "oldpage <0x1f> & \ufffd | `more` is still marked"
     assert failure.text is not None
-    assert failure.text.endswith("repeat  movable check it -k MIG-CLEARED")
+    assert "\nrepeat  movable check it -k MIG-CLEARED\n" in failure.text
 
 
 def test_what_did_not_fail_and_did_not_pass_is_skipped_with_its_reason() -> None:
@@ -72,6 +74,18 @@ def test_a_pass_is_an_empty_case_and_advice_is_output() -> None:
     advice = root.find("testsuite/testcase[@name='LIVE-EVERY']/system-out")
     assert advice is not None
     assert advice.text == "note    4 of 8 pages moved"
+
+
+def test_skips_alone_are_an_error() -> None:
+    """A driver of which nothing was judged must not read as a success: its suite has an error."""
+    skipped = [CheckResult(name, "MARK-1", "L1", Outcome.NOT_CLAIMED, message="no") for name in ("A", "B")]
+    root = ET.fromstring(to_junit([Report.of("it", "aops-4.8/1.1", skipped)]))
+    suite = root.find("testsuite")
+    assert suite is not None
+    assert (suite.get("tests"), suite.get("skipped"), suite.get("errors")) == ("3", "2", "1")
+    error = suite.find("testcase[@name='verdict']/error")
+    assert error is not None
+    assert error.get("message") == "no check was run"
 
 
 def test_no_report_is_a_document_without_suites() -> None:

@@ -11,7 +11,7 @@ KIND = "livelock"
 BLOCK = 8
 
 
-@correct
+@correct(one_cpu=True)
 class Rows(Cells):
     """Correct: objects stand in a row, ``None`` is a gap; gaps are closed from the end when there are many."""
 

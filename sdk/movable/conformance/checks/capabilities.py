@@ -1,7 +1,11 @@
 """What a driver claims, against what it does."""
 
+from contextlib import ExitStack
+
+from movable.conformance.ledger import Handle
 from movable.conformance.registry import check
 from movable.conformance.rig import Rig
+from movable.errors import DeadVM, Violation
 
 
 @check(
@@ -70,3 +74,67 @@ def pin_released(rig: Rig) -> None:
     moved = {call.pfn for call in rig.move_all()}
     rig.expect(before & moved, "no page of the object moved after it was unpinned", where="migratepage")
     rig.verify("CAP-3")
+
+
+@check(
+    "CAP-PIN",
+    "pinning is claimed if it works",
+    clauses=("CAP-1",),
+    needs=None,
+    requires=("MIG-AGAIN", "PAGES"),
+)
+def pin_claimed(rig: Rig) -> None:
+    """A driver whose pin() keeps an object in place that moves without it claims that it can."""
+    rig.fill()
+    handle = rig.ledger.handles[0]
+    if rig.spec.capabilities.pin:
+        rig.nothing("pin is claimed, and PIN-HELD judges it")
+    moved = _moves(rig, handle)
+    with ExitStack() as pins:
+        if not _try_pin(rig, handle, pins):
+            return
+        still = not _moves(rig, handle)
+    rig.expect(
+        not (moved and still and _moves(rig, handle)),
+        "pin is not claimed, but an object stays in place while it is pinned, and moves before and after: claim it",
+        where="pin()",
+    )
+
+
+def _try_pin(rig: Rig, handle: Handle, pins: ExitStack) -> bool:
+    """Pin an object, until the stack ends, of a driver that does not claim it; False if there is no pin()."""
+    try:
+        pins.enter_context(rig.workload.pin(handle))
+    except (Violation, DeadVM):
+        raise
+    except Exception:  # it is not claimed: any refusal will do
+        return False
+    return True
+
+
+def _moves(rig: Rig, handle: Handle) -> bool:
+    """True if a page of the object moves when all pages are moved."""
+    before = {page.pfn for page in rig.pages(handle)}
+    return bool(before & {call.pfn for call in rig.move_all()})
+
+
+@check(
+    "CAP-LARGER",
+    "objects larger than claimed are not taken",
+    clauses=("CAP-1",),
+    needs="contents",
+    requires=("CAP-MAX-OBJECT",),
+)
+def larger(rig: Rig) -> None:
+    """A driver that keeps a larger object than it claims, among others and through moves, is told so."""
+    size = rig.spec.capabilities.max_object + 1
+    rig.fill()
+    try:
+        taken = rig.store(size) is not None
+        rig.fill(pages=16)
+        rig.move_all()
+        kept = taken and all(rig.reads_back(handle) for handle in rig.ledger.handles)
+    except Exception:  # the request is beyond the claim: any refusal, and any mess after it, will do
+        kept = False
+    if kept:
+        rig.note(f"an object of {size} bytes was kept, max_object says {size - 1}: claim what works")

@@ -38,7 +38,7 @@ def _putbacks(rig: Rig) -> list[Call]:
 def again(rig: Rig) -> None:
     """Ten answers of -EAGAIN cost ten targets, all given back; the caller then puts the page back, once."""
     batch, page, before = _isolate_one(rig)
-    rig.answers.fail([-EAGAIN] * 10)
+    rig.answers.fail(-EAGAIN, 10)
     moves = rig.migrate(batch)
     rig.expect(moves.ret == 1, f"migrate_pages answered {moves.ret}, not 1", pfn=page.pfn)
     rig.expect(
@@ -59,7 +59,7 @@ def again(rig: Rig) -> None:
 def again_twice(rig: Rig) -> None:
     """The third target takes the page; putback_page is not called."""
     batch, page, _ = _isolate_one(rig)
-    rig.answers.fail([-EAGAIN, -EAGAIN])
+    rig.answers.fail(-EAGAIN, 2)
     moves = rig.migrate(batch)
     own = rig.probe.moves()
     if own[0].answer != 0:
@@ -78,7 +78,7 @@ def again_twice(rig: Rig) -> None:
 def busy(rig: Rig) -> None:
     """A permanent error puts the page back inside migrate_pages; list and counters are clean at once."""
     batch, page, before = _isolate_one(rig)
-    rig.answers.fail([-EBUSY])
+    rig.answers.fail(-EBUSY)
     moves = rig.migrate(batch, MigrateMode.SYNC_LIGHT)
     rig.expect(moves.ret == 1, f"migrate_pages answered {moves.ret}, not 1", pfn=page.pfn)
     rig.expect(
@@ -104,7 +104,7 @@ def no_memory(rig: Rig) -> None:
     rig.fill()
     batch = rig.isolate_some()
     states = rig.states(batch.taken)
-    rig.answers.fail([-ENOMEM])
+    rig.answers.fail(-ENOMEM)
     moves = rig.migrate(batch)
     rig.expect(moves.ret == -ENOMEM, f"migrate_pages answered {moves.ret}, not {-ENOMEM}")
     rest = batch.taken[1:]
@@ -134,7 +134,7 @@ def retry(rig: Rig) -> None:
     """After -EBUSY on every page and their put-back, the same pages move, and everything is read back."""
     rig.fill()
     failed = rig.isolate_some()
-    rig.answers.fail([-EBUSY] * len(failed.taken))
+    rig.answers.fail(-EBUSY, len(failed.taken))
     rig.migrate(failed)
     rig.putback(failed)
     moved = rig.move_all()

@@ -92,7 +92,6 @@ def _check(result: CheckResult) -> dict[str, Any]:
         "lines": [_line(line) for line in result.message.splitlines()],
         "first": result.message.partition("\n")[0],
         "repeat": result.repeat,
-        "token": result.token,
         "figures": dict(result.figures),
         "preview": result.preview,
     }
@@ -101,7 +100,7 @@ def _check(result: CheckResult) -> dict[str, Any]:
 def _line(line: str) -> tuple[str, str]:
     """A line of a message as label and text: ``what    ...`` has the label ``what``."""
     label, gap, text = line.partition(" ")
-    known = label in ("what", "where", "clause", "rule", "likely", "repeat", "note")
+    known = label in ("what", "where", "clause", "rule", "likely", "repeat", "replay", "note")
     return (label, text.strip()) if known and gap else ("", line)
 
 

@@ -1,7 +1,8 @@
 """Reports as JUnit XML, as CI systems read it: a suite for each driver, a test case for each check.
 
 A check that was not claimed, blocked or not run is *skipped* with its reason, and so is an expected failure and all
-that is in preview; the properties of the suite hold the denominators, which JUnit has no place for.
+that is in preview; the properties of the suite hold the denominators, which JUnit has no place for. A driver of which
+nothing was judged has failed: its suite has one more case, an error, since skips alone would read as success.
 """
 
 import re
@@ -37,12 +38,14 @@ def _sums(suites: Sequence[ET.Element]) -> dict[str, str]:
 
 def _suite(report: Report) -> ET.Element:
     cases = [_case(report, result) for result in report.checks]
+    nothing = not any(count.run for count in report.levels.values())
+    cases += [_nothing_run(report)] * nothing
     suite = ET.Element(
         "testsuite",
         name=f"movable.{report.driver}",
         tests=str(len(cases)),
         failures=str(sum(case.find("failure") is not None for case in cases)),
-        errors="0",
+        errors=str(int(nothing)),
         skipped=str(sum(case.find("skipped") is not None for case in cases)),
         time=f"{sum(result.seconds for result in report.checks):.6f}",
     )
@@ -90,6 +93,12 @@ def _case(report: Report, result: CheckResult) -> ET.Element:
         ET.SubElement(case, "skipped", message=f"{result.outcome}: {first}", type=str(result.outcome))
     elif message:
         ET.SubElement(case, "system-out").text = message
+    return case
+
+
+def _nothing_run(report: Report) -> ET.Element:
+    case = ET.Element("testcase", classname=f"movable.{report.driver}", name="verdict", time="0.000000")
+    ET.SubElement(case, "error", message="no check was run", type="not-run")
     return case
 
 

@@ -5,7 +5,7 @@ and classes marked with `correct`. `measure_power` judges such a folder, anybody
 """
 
 from movable.conformance.power.folder import DEFAULT_FOLDER, Folder, load_folder
-from movable.conformance.power.judge import judge_correct, judge_mutant, measure_power
+from movable.conformance.power.judge import judge_correct, judge_mutant, measure_power, one_cpu_checks
 from movable.conformance.power.mutation import CorrectDriver, Mutation, correct, wrong
 from movable.conformance.power.report import ClassCount, CorrectResult, MutantResult, PowerReport
 
@@ -23,5 +23,6 @@ __all__ = [
     "judge_mutant",
     "load_folder",
     "measure_power",
+    "one_cpu_checks",
     "wrong",
 ]

@@ -13,17 +13,17 @@ from movable.conformance.api import check
 from movable.conformance.contract import CONTRACT
 from movable.conformance.outcome import Outcome
 from movable.conformance.power.folder import Folder, load_folder
-from movable.conformance.power.mutation import Mutation
+from movable.conformance.power.mutation import CorrectDriver, Mutation
 from movable.conformance.power.report import CorrectResult, MutantResult, PowerReport
 from movable.conformance.registry import all_checks
 from movable.conformance.report import CheckResult, Report
 from movable.errors import ConfigError
 
-__all__ = ["judge_correct", "judge_mutant", "measure_power"]
+__all__ = ["judge_correct", "judge_mutant", "measure_power", "one_cpu_checks"]
 
 OnJudged = Callable[[MutantResult | CorrectResult], None]
 
-_WAITS_S = 0.3
+_WAITS_S = 1.0
 _LIMIT_S = 20.0
 
 
@@ -74,9 +74,12 @@ def measure_power(
 
 
 def judge_mutant(mutant: Mutation, seed: int = 0) -> MutantResult:
-    """Give a wrong driver to the check made for it, and if that does not find the mistake, to all of them."""
+    """Give a wrong driver to the check made for it, and if that does not find the mistake, to all of them.
+
+    One whose mistake is no race may be without locks, so that it is not given to the checks of races.
+    """
     own, message, schedules = _own(mutant, seed)
-    killers = (mutant.check,) if own else _killers(check(mutant.driver, limit=_limit(mutant), seed=seed))
+    killers = (mutant.check,) if own else _killers(mutant, seed)
     return MutantResult(
         mutant.name,
         mutant.group,
@@ -89,16 +92,17 @@ def judge_mutant(mutant: Mutation, seed: int = 0) -> MutantResult:
     )
 
 
-def judge_correct(name: str, driver: Any, seed: int, seeds: int) -> CorrectResult:
-    """Give a correct driver to all checks, under several seeds."""
+def judge_correct(one_driver: CorrectDriver, seed: int, seeds: int) -> CorrectResult:
+    """Give a correct driver to all checks that are for it, under several seeds."""
     failed: list[str] = []
     carried_out = 0
+    select = one_cpu_checks() if one_driver.one_cpu else None
     for one in range(seed, seed + seeds):
-        report = check(driver, seed=one)
+        report = check(one_driver.driver, seed=one, select=select)
         carried_out += sum(result.outcome.ran for result in report.checks)
         bad = report.of_outcome(Outcome.FAIL, Outcome.XPASS)
         failed += [f"{result.id} (seed {one})" for result in bad]
-    return CorrectResult(name, seeds, carried_out, tuple(failed))
+    return CorrectResult(one_driver.name, seeds, carried_out, tuple(failed))
 
 
 def _own(mutant: Mutation, seed: int) -> tuple[bool, str, int | None]:
@@ -118,7 +122,14 @@ def _found(mutant: Mutation, report: Report, result: CheckResult) -> bool:
     return result.outcome is Outcome.FAIL and mutant.clause in (None, result.clause)
 
 
-def _killers(report: Report) -> tuple[str, ...]:
+def one_cpu_checks() -> str:
+    """The ids of all checks but those of races, as `movable.check` selects them."""
+    return ",".join(one.id for one in all_checks() if one.level != "L3")
+
+
+def _killers(mutant: Mutation, seed: int) -> tuple[str, ...]:
+    select = None if mutant.race else one_cpu_checks()
+    report = check(mutant.driver, limit=_limit(mutant), seed=seed, select=select)
     return tuple(result.id for result in report.of_outcome(Outcome.FAIL))
 
 
@@ -173,8 +184,8 @@ def _finished(futures: Iterable[Any]) -> Iterator[MutantResult | CorrectResult]:
 def _judge(task: _Task, folder: Folder) -> MutantResult | CorrectResult:
     if not task.seeds:
         return judge_mutant(folder.mutant(task.name), task.seed)
-    driver = next(one.driver for one in folder.correct if one.name == task.name)
-    return judge_correct(task.name, driver, task.seed, task.seeds)
+    driver = next(one for one in folder.correct if one.name == task.name)
+    return judge_correct(driver, task.seed, task.seeds)
 
 
 def _judge_apart(task: _Task) -> MutantResult | CorrectResult:

@@ -47,9 +47,13 @@ class Mutation:
 
 @frozen
 class CorrectDriver:
-    """A driver without a mistake, as far as its author knows: no check may fail it."""
+    """A driver without a mistake, as far as its author knows: no check may fail it.
+
+    One that is right on ``one_cpu`` only, having no locks, is not given to the checks of races.
+    """
 
     driver: DriverSpec | Callable[..., Any]
+    one_cpu: bool = False
 
     @property
     def name(self) -> str:
@@ -97,10 +101,17 @@ def wrong(
     return enter
 
 
-def correct(driver: _Driver) -> _Driver:
-    """Decorator of a driver class, or a function around a DriverSpec: no check may fail it."""
-    _declare(driver, CorrectDriver(driver))
-    return driver
+def correct(*, one_cpu: bool = False) -> Callable[[_Driver], _Driver]:
+    """Decorator of a driver class, or a function around a DriverSpec: no check may fail it.
+
+    With ``one_cpu`` no check but those of races (level L3): the driver takes no locks.
+    """
+
+    def enter(driver: _Driver) -> _Driver:
+        _declare(driver, CorrectDriver(driver, one_cpu))
+        return driver
+
+    return enter
 
 
 def declared_in(modules: set[str]) -> tuple[tuple[Mutation, ...], tuple[CorrectDriver, ...]]:

@@ -116,16 +116,13 @@ class PowerReport:
         data["classes"] = [asdict(row) for row in self.classes]
         return {"schema": SCHEMA, "verdict": "pass" if self.passed else "fail", **data}
 
-    def write(self, path: Path) -> None:
-        """Write the report as JSON.
+    def write_json(self, path: Path) -> None:
+        """Write the report as JSON. ConfigError if the file cannot be written."""
+        _write(path, json.dumps(self.to_dict(), indent=2) + "\n", "json")
 
-        Raises:
-            ConfigError: the file cannot be written.
-        """
-        try:
-            path.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(f"json: cannot write {path}: {error.strerror}") from error
+    def write_markdown(self, path: Path) -> None:
+        """Write the kill matrix as a Markdown page. ConfigError if the file cannot be written."""
+        _write(path, f"# Kill matrix\n\n{self.to_markdown()}", "markdown")
 
     def to_markdown(self) -> str:
         """The kill matrix as Markdown tables: classes, then every wrong driver."""
@@ -163,3 +160,10 @@ def _row(one: MutantResult) -> str:
     group = f"{one.group}, race" if one.race else one.group
     by = "that check" if one.by_its_own else others
     return f"| {one.name} | {one.bug or ''} | {group} | `{one.check}` | {by} |"
+
+
+def _write(path: Path, text: str, option: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{option}: cannot write {path}: {error.strerror}") from error

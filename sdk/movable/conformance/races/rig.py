@@ -22,7 +22,7 @@ __all__ = ["Races", "Replaying", "Script"]
 Script = Callable[[Arena], Sequence[Sequence[Op]]]
 """Fills an arena and says what each CPU does."""
 
-USUAL = 120
+USUAL = 240
 """Schedules that a check tries at the usual budget."""
 
 
@@ -81,7 +81,7 @@ class Races:
         A third of the runs, all if the settings say so, have points between the lines of the driver's own code.
         No switch of CPUs in all runs means that nothing was concurrent: an error of the check.
         """
-        for share, lines in ((1.0, True),) if self.settings.lines else ((2 / 3, False), (1 / 3, True)):
+        for share, lines in self._parts(script):
             make = partial(self.scenario, script, strict_async=strict_async, lines=lines)
             rounds = self.settings.budget.share(share).rounds(usual)
             try:
@@ -94,6 +94,14 @@ class Races:
                 self._fail(make, found.failure, lines)
         if not self.figures["switches"]:
             raise MovableError(f"{self.check} never switched between CPUs: nothing was concurrent")
+
+    def _parts(self, script: Script) -> tuple[tuple[float, bool], ...]:
+        """Which share of the runs goes without points between lines, and which with them."""
+        self.scenario(script).vm.close()
+        if self.arena is None or not modules_of(self.arena.driver):
+            self.advice.append("no points between lines: the driver's source cannot be read")
+            return ((1.0, False),)
+        return ((1.0, True),) if self.settings.lines else ((2 / 3, False), (1 / 3, True))
 
     def _note(self, found: Exploration) -> None:
         for name in ("schedules", "steps", "switches"):
