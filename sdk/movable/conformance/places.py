@@ -20,6 +20,7 @@ BLOCK = 512
 """Pages in a pageblock (spec/compaction.md 1.1)."""
 
 _QUIET = GFP.HIGHMEM | GFP.MOVABLE | GFP.NOWARN
+_BATCH = 32
 _START = 0x1000
 _PAGES = 2048
 
@@ -109,6 +110,21 @@ class PlaceRig(Rig):
             where="migratepage",
         )
         return moved
+
+    def all_must_move(self) -> None:
+        """Move every marked page once, in batches as compaction has them.
+
+        A driver that leaves some where they are has nothing to be judged by in this place.
+        """
+        pages = self.marked()
+        seen = len(self.probe.calls)
+        for first in range(0, len(pages), _BATCH):
+            batch = self.isolate(pages[first : first + _BATCH])
+            self.migrate(batch)
+            self.putback(batch)
+        left = len(pages) - sum(call.answer == 0 for call in self.probe.moves(seen))
+        if left:
+            self.nothing(f"{left} of {len(pages)} idle pages do not move anywhere (LIVE-3)")
 
     def allocator(self, gfp: GFP) -> Callable[[Page], Page | None]:
         """A target allocator with these flags."""

@@ -7,14 +7,14 @@ from movable.conformance.rig import Batch
 from movable.flags import GFP
 from movable.page import Page
 
-_NEEDS = (*MOVES, *RETURNS, "MIG-CHAIN", "UNLOAD-MOVED")
+_NEEDS = (*MOVES, *RETURNS, "MIG-CHAIN", "UNLOAD-MOVED", "ACC-ZONES")
 _DOWN = {"DMA32": GFP.USER | GFP.MOVABLE | GFP.DMA32, "Normal": GFP.USER | GFP.MOVABLE}
 
 
 @check(
     "PLACE-ZONES",
     "pages move between zones",
-    clauses=("PLACE-1", "DATA-1", "LIVE-2"),
+    clauses=("PLACE-1",),
     needs=None,
     level="L4",
     requires=_NEEDS,
@@ -38,7 +38,7 @@ def zones(rig: ZonesRig) -> None:
 @check(
     "PLACE-NODES",
     "pages move from node to node",
-    clauses=("PLACE-2", "DATA-1", "LIVE-2"),
+    clauses=("PLACE-2",),
     needs=None,
     level="L4",
     requires=("PLACE-ZONES",),
@@ -89,13 +89,13 @@ def stores(rig: NodesRig) -> None:
             rig.note(
                 "store() took nothing that needs a page while its CPU's node is full and others are free"
             )
-    rig.verify("DATA-1")
+    rig.verify("PLACE-3")
 
 
 @check(
     "PLACE-FAR",
     "frame numbers of 25 bits",
-    clauses=("PLACE-4", "DATA-1"),
+    clauses=("PLACE-4",),
     needs=None,
     level="L4",
     requires=("PLACE-NODES",),
@@ -121,7 +121,7 @@ def far(rig: FarRig) -> None:
 @check(
     "PLACE-EDGES",
     "pages at the edges of zones, pageblocks and holes",
-    clauses=("PLACE-5", "DATA-1"),
+    clauses=("PLACE-5",),
     needs=None,
     level="L4",
     requires=("PLACE-ZONES",),
@@ -130,6 +130,7 @@ def far(rig: FarRig) -> None:
 def edges(rig: EdgeRig) -> None:
     """Every frame at an edge is once a page of the driver: it arrives, is isolated, put back, and leaves."""
     rig.fill()
+    rig.all_must_move()
     with rig.all_taken() as taken:
         places = [pfn for pfn in rig.edges() if pfn in taken]
         plain = [pfn for pfn in taken if pfn not in places]
