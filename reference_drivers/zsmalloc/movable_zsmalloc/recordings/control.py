@@ -7,7 +7,6 @@ from typing import Any
 
 from movable import PAGE_SIZE, VM, RecordingError, Row, RowVerdict
 from movable_zsmalloc.recordings.known import (
-    BUILT_IN_4_9,
     BUILT_IN_6_1,
     EARLIER_FILES,
     LATER_FILES,
@@ -15,7 +14,7 @@ from movable_zsmalloc.recordings.known import (
     known_difference,
 )
 from movable_zsmalloc.recordings.twin import errno_name
-from movable_zsmalloc.zram import ZramControl, ZramDevice, ZramError, ZramSysfs, available
+from movable_zsmalloc.zram import BUILT_IN, ZramControl, ZramDevice, ZramError, ZramSysfs, available
 
 __all__ = ["algorithm_row", "control_rows"]
 
@@ -195,7 +194,7 @@ def algorithm_row(section: str, name: str, recorded: str) -> Row:
         return Row(section, name, RowVerdict.EQUAL, *texts)
     if not is_algorithm_list(recorded, BUILT_IN_6_1):
         note = "this is no list that the recorded kernel can print"
-    elif not is_algorithm_list(ours, BUILT_IN_4_9):
+    elif not is_algorithm_list(ours, BUILT_IN):
         note = "this is no list that 4.9 can print"
     else:
         return Row(section, name, RowVerdict.EXPLAINED, *texts, ("Z06",), "built-in lists differ")
