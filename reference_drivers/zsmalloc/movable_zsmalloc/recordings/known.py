@@ -8,6 +8,7 @@ from attrs import frozen
 from movable_zsmalloc.zram import BUILT_IN
 
 __all__ = [
+    "ALWAYS_LATER",
     "BUILT_IN_6_1",
     "EARLIER_FILES",
     "LATER_FILES",
@@ -20,6 +21,8 @@ LATER_FILES = frozenset(
     {"idle", "writeback", "writeback_limit", "writeback_limit_enable", "backing_dev", "bd_stat"}
 )
 """Files that 4.9 lacks (Z05)."""
+ALWAYS_LATER = frozenset({"idle"})
+"""Those of them that do not depend on how the later kernel was built. spec/drivers.md 3.10."""
 EARLIER_FILES = frozenset(
     {
         "num_reads",
