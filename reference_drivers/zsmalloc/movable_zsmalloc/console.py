@@ -1,6 +1,6 @@
 """What the commands of this package share: sizes, machines, progress."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,11 +9,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from movable import PAGE_SIZE, MachineConfig, MovableError, load, preset
+from movable_zsmalloc.files import FilePages
 from movable_zsmalloc.zram import memparse
 
-__all__ = ["MIB_PAGES", "demand_writable", "machine_of", "mib", "parse_size", "progress"]
+__all__ = ["MIB_PAGES", "demand_writable", "file_pages", "machine_of", "mib", "parse_size", "progress"]
 
 MIB_PAGES = (1 << 20) // PAGE_SIZE
+_MEMORY_STEP = 4 * MIB_PAGES
+"""Memory comes in the allocator's largest blocks."""
 
 
 def mib(pages: int) -> str:
@@ -45,12 +48,21 @@ def machine_of(name: str, memory: str | None = None) -> MachineConfig:
         raise MovableError(f"--machine: cannot read {name}: {error.strerror}") from error
     if memory is None:
         return config
-    pages = parse_size(memory, "--memory") // PAGE_SIZE // MIB_PAGES // 4 * 4 * MIB_PAGES
+    pages = parse_size(memory, "--memory") // PAGE_SIZE // _MEMORY_STEP * _MEMORY_STEP
     first, *others = config.nodes
     *low, zone = first.zones
-    if pages < 4 * MIB_PAGES or others:
-        raise MovableError(f"--memory: must be 4M or more, on a machine of one node, not {memory!r}")
+    if others:
+        raise MovableError(f"--memory: goes with machines of one node; {name} has {len(config.nodes)}")
+    if not pages:
+        raise MovableError(f"--memory: must be 4M or more, not {memory!r}")
     return evolve(config, nodes=(evolve(first, zones=(*low, evolve(zone, pages=pages))),))
+
+
+def file_pages(paths: Sequence[str]) -> FilePages:
+    """The contents of these files and folders. MovableError for a path without a name."""
+    if "" in paths:
+        raise MovableError("PATH: a path is empty; give a file or folder, '.' for this one")
+    return FilePages([Path(path) for path in paths])
 
 
 @contextmanager

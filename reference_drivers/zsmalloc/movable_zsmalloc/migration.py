@@ -105,11 +105,12 @@ class ZsMigration:
         pinned: list[int] = []
         for header in headers:
             if header & OBJ_ALLOCATED_TAG:
-                if not pins.trylock(header >> WORD_SHIFT):
-                    for word in pinned:
-                        pins.release(word)
+                word = header >> WORD_SHIFT
+                if not pins.trylock(word):
+                    for each in pinned:
+                        pins.release(each)
                     return None
-                pinned.append(header >> WORD_SHIFT)
+                pinned.append(word)
         return pinned
 
     def _replace_sub_page(self, zspage: Zspage, newpage: Page, oldpage: Page) -> None:
@@ -121,24 +122,26 @@ class ZsMigration:
         if newpage.zone_id != oldpage.zone_id:
             self.vm.mod_zone_page_state(oldpage, ZoneItem.NR_ZSPAGES, -1)
             self.vm.mod_zone_page_state(newpage, ZoneItem.NR_ZSPAGES, 1)
-        first = zspage.first_pfn == oldpage.pfn
+        old_pfn, new_pfn = oldpage.pfn, newpage.pfn
+        first = zspage.first_pfn == old_pfn
         if first:
-            zspage.first_pfn = newpage.pfn
+            zspage.first_pfn = new_pfn
         else:
-            self._page_before(zspage, oldpage).index = newpage.pfn + 1
+            self._page_before(zspage, old_pfn).index = new_pfn + 1
         last = shape.huge or not oldpage.index
         # Contents, zspage, first offset, link or huge header, movable mark and references, in one step.
         self.mapping.replace_page(newpage, oldpage)
-        oldpage.index = 0
+        if shape.huge or not last:  # else it is 0 already
+            oldpage.index = 0
         if first or last:
             flags = chain_flags(shape, first=first, last=last)
             newpage.set_flag(flags)
             oldpage.clear_flag(flags)
 
-    def _page_before(self, zspage: Zspage, page: Page) -> Page:
+    def _page_before(self, zspage: Zspage, pfn: int) -> Page:
         before = self.vm.page(zspage.first_pfn)
-        while before.index != page.pfn + 1:
-            before = self.vm.page(before.index - 1)
+        while (link := before.index) != pfn + 1:
+            before = self.vm.page(link - 1)
         return before
 
     def _let_go(self, zspage: Zspage) -> None:

@@ -49,7 +49,7 @@ def test_the_json_has_its_schema(run: Run) -> None:
     assert run.figures["schema"] == "movable.compact/1"
     assert set(run.figures) == {
         "schema", "machine", "memory_pages", "algorithm", "seed", "orders", "written", "kept",
-        "before", "unmovable", "unmovable_run", "movable", "movable_run", "different_bytes",
+        "before", "unmovable", "unmovable_run", "movable", "movable_run", "different_pages",
     }  # fmt: skip
     assert (run.figures["machine"], run.figures["memory_pages"]) == ("phone", 4096)
     assert (run.figures["algorithm"], run.figures["seed"], run.figures["orders"]) == ("lz4", 1, [9, 4])
@@ -86,7 +86,7 @@ def test_movable_pages_make_the_difference(run: Run) -> None:
     assert run.figures["movable"]["free_pages"] == run.figures["before"]["free_pages"]
     assert run.figures["before"]["in_blocks"][1] < 0.1 < 0.7 < run.figures["movable"]["in_blocks"][1]
     assert run.figures["kept"] == run.figures["written"] - round(run.figures["written"] * 0.6)
-    assert run.figures["different_bytes"] == 0
+    assert run.figures["different_pages"] == 0
 
 
 def test_the_table_shows_the_figures(run: Run) -> None:
@@ -111,14 +111,14 @@ def test_the_table_shows_the_figures(run: Run) -> None:
 
 
 def test_the_text_has_buddyinfo_and_the_verdict(run: Run) -> None:
-    """/proc/buddyinfo is printed for each memory, then how much was read back and that no byte differs."""
+    """/proc/buddyinfo is printed for each memory, then how much was read back and that no page differs."""
     for title, state in zip(
         ("before", "after compaction, pages unmovable", "after compaction, pages movable"),
         STATES,
         strict=True,
     ):
         assert f"/proc/buddyinfo {title}\n{run.figures[state]['buddyinfo']}" in run.text
-    assert re.search(r"read back: .* [KM]iB, 0 bytes differ", run.text)
+    assert re.search(r"read back: .* [KM]iB, 0 pages differ", run.text)
     assert f"drawn: {run.picture}" in run.text
 
 
@@ -145,7 +145,7 @@ def test_quiet_leaves_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "/proc/buddyinfo" not in out
     assert "free memory in blocks of order 9 (2 MiB)" in out
-    assert "0 bytes differ" in out
+    assert "0 pages differ" in out
 
 
 def test_size_is_what_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -173,7 +173,7 @@ def test_size_is_what_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_a_byte_that_differs_ends_with_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """If what is read back is not what was written the status is 1, and the text says how many bytes."""
+    """If what is read back is not what was written the status is 1, and the text says how many pages."""
     fragment = Phone.fragment
 
     def spoil(phone: Phone, percent: float) -> int:
@@ -183,7 +183,7 @@ def test_a_byte_that_differs_ends_with_1(
 
     monkeypatch.setattr(Phone, "fragment", spoil)
     assert main([*SMALL, "--size", "4M"]) == 1
-    assert "4096 bytes differ" in capsys.readouterr().out
+    assert "1 pages differ" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -192,8 +192,11 @@ def test_a_byte_that_differs_ends_with_1(
         (["--machine", "tablet"], "tablet"),
         (["--machine", "no/such.toml"], "--machine: cannot read no/such.toml: No such file"),
         (["--memory", "much"], "--memory: must be a size such as 256M, not 'much'"),
-        (["--memory", "1M"], "--memory: must be 4M or more"),
-        (["--machine", "numa4", "--memory", "64M"], "--memory: must be 4M or more, on a machine of one node"),
+        (["--memory", "1M"], "--memory: must be 4M or more, not '1M'"),
+        (["--machine", "numa4", "--memory", "64M"], "--memory: goes with machines of one node; numa4 has 4"),
+        (["--machine", "numa4"], "--size: filling 1,024 MiB of numa4 takes long"),
+        (["--machine", "server"], "--size: filling"),
+        ([""], "PATH: a path is empty"),
         (["--size", "0"], "--size: must be a size such as 256M, not '0'"),
         (["--size", "1G", "--memory", "8M"], "choose a smaller --size or more --memory"),
         (["--discard", "101"], "--discard: must be 0 to 100 percent, not 101"),
@@ -256,7 +259,7 @@ def test_all_or_nothing_may_be_discarded(
     arguments = ["--size", "4M", "--discard", discard, "--json", str(tmp_path / "run.json"), "-q"]
     assert main([*SMALL, *arguments]) == 0
     assert json.loads((tmp_path / "run.json").read_text())["kept"] == kept
-    assert "0 bytes differ" in capsys.readouterr().out
+    assert "0 pages differ" in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -269,7 +272,7 @@ def test_a_gibibyte_comes_back(tmp_path: Path) -> None:
     assert main(["compact", "--size", "1G", "--memory", "616M", "-q", "--json", str(path)]) == 0
     figures = json.loads(path.read_text())
     assert figures["written"] == 1 << 18
-    assert figures["different_bytes"] == 0
+    assert figures["different_pages"] == 0
     assert figures["movable"]["in_blocks"][0] >= 0.9
     assert figures["movable"]["allocated"][0] >= 0.9 * (figures["movable"]["free_pages"] >> 9)
     assert figures["unmovable"]["in_blocks"][0] == figures["before"]["in_blocks"][0] < 0.1

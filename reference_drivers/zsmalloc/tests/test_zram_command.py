@@ -141,6 +141,7 @@ def test_more_than_the_memory(folder: Path, capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ([""], "PATH: a path is empty"),
         (["{folder}/nothing"], "PATH: there is no {folder}/nothing"),
         (["{folder}/empty"], "PATH: no readable file with contents in {folder}/empty"),
         (["{folder}/hollow"], "PATH: no readable file with contents in {folder}/hollow"),

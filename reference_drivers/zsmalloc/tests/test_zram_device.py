@@ -270,6 +270,7 @@ def test_requests_inside_a_callback(vm: VM, isolate: Isolate) -> None:
         other.write_page(index, page_of(1000, index))
 
     def act() -> None:
+        assert vm.in_callback
         other.write_page(0, page_of(200, 9))
         other.discard(1, 2)
         assert other.rw_page(4, page_of(300, 4)) == 0
@@ -280,6 +281,7 @@ def test_requests_inside_a_callback(vm: VM, isolate: Isolate) -> None:
         assert "callback" in str(refused)
 
     during_isolation(vm, isolate, device, act)
+    assert not vm.in_callback
     assert [other.read_page(index) for index in range(5)] == [
         page_of(200, 9),
         ZEROS,

@@ -248,6 +248,10 @@ def test_a_device_that_is_filled_to_its_end() -> None:
         ("discard at 512 len 4096", {"errno": "0"}, WRONG),
         ("discard past the end", {"errno": "EINVAL"}, EQUAL),
         ("set the house on fire", {"errno": "0"}, WRONG),
+        ("discard unaligned", {"errno": "EINVAL"}, EQUAL),
+        ("comp_algorithm after init", {"errno": "EBUSY"}, EQUAL),
+        ("mem_used_max before init", {"errno": "0"}, EQUAL),
+        ("initstate reads", {"value": "1"}, EQUAL),
     ],
 )
 def test_what_was_tried(what: str, result: Mapping[str, Any], verdict: RowVerdict) -> None:
@@ -364,3 +368,90 @@ def test_a_field_that_is_missing_anywhere_is_an_error() -> None:
             content = {"lz4": cut} if name == "sequences" else cut
             with pytest.raises(RecordingError, match=f"{name}: "):
                 replay({"topic": "zram", name: content})
+
+
+@pytest.mark.parametrize(
+    "what", ["write before init", "fire", "no_such_file 5", "write sideways", "discard somewhere"]
+)
+@pytest.mark.parametrize("error", ["0", "ENOENT", "EINVAL", "EACCES"])
+def test_what_is_not_understood_is_not_guessed(what: str, error: str) -> None:
+    """A row that names no known file and no known request is wrong, whatever was recorded."""
+    (row,) = of_section(errors({"what": what, "errno": error}))
+    assert (row.verdict, row.note) == (WRONG, "this row is not understood")
+
+
+def test_a_folder_without_a_file_that_is_always_there() -> None:
+    """A listing of a later kernel without ``idle``, which no build leaves out, is not explained (Z05)."""
+    listing = next(row for row in real("errors")["errors"] if "list" in row)
+    without = " ".join(name for name in listing["list"].split() if name != "idle")
+    (row,) = of_section(errors({**listing, "list": without}))
+    assert (row.verdict, row.note) == (WRONG, "not explained: idle")
+    built_without = " ".join(name for name in listing["list"].split() if not name.startswith("writeback"))
+    assert verdicts(errors({**listing, "list": built_without})) == [EXPLAINED]
+
+
+STATE = {"errno": "0", "mm_stat": "0 0 0 0 0 0 0", "io_stat": "0 0 0 0"}
+SWEEP = ["k", "pages", "compr_data_size", "mem_used_total"]
+
+
+@pytest.mark.parametrize(
+    ("recording", "message"),
+    [
+        pytest.param(
+            {
+                "sequences": {
+                    "lz4": [{"step": "init disksize 4K", **STATE}, {"step": "2 reads at 0..1", **STATE}]
+                }
+            },
+            r"sequences: sequences lz4 \[1\]: index: zram0 has pages 0 to 0",
+            id="a read past the end",
+        ),
+        pytest.param(
+            {
+                "sequences": {
+                    "lz4": [
+                        {"step": "init disksize 4K", **STATE},
+                        {"step": "1 zero at 0", **STATE},
+                        {"step": "read of a never written page", "errno": "0", "all_zero": 1},
+                    ]
+                }
+            },
+            r"\[2\]: every page of the device is written",
+            id="no page that was never written",
+        ),
+        pytest.param(
+            {"sequences": {"lz4": [{"step": "init disksize 5000G", **STATE}]}},
+            "devices of more than",
+            id="a huge device",
+        ),
+        pytest.param(
+            {"size_sweep": {"lz4": {"columns": SWEEP, "rows": [[1000, 0, 0, 0]]}}},
+            "a row has 1 to 16384 pages",
+            id="a sweep without pages",
+        ),
+        pytest.param(
+            {"size_sweep": {"lz4": {"columns": SWEEP, "rows": [[1000, 10**9, 0, 0]]}}},
+            "a row has 1 to 16384 pages",
+            id="a sweep without end",
+        ),
+        pytest.param(
+            {
+                "zs_compaction": [
+                    {"step": "1000000000 pages k=1000, keep every 2nd: before compact", **STATE},
+                ]
+            },
+            "the device has 16384 pages",
+            id="a compaction without end",
+        ),
+    ],
+)
+def test_recordings_that_cannot_be_replayed(recording: dict[str, Any], message: str) -> None:
+    """What no device could have done, or compares nothing, is a RecordingError that names the place."""
+    with pytest.raises(RecordingError, match=message):
+        replay({"topic": "zram", **recording})
+
+
+def test_pages_beyond_the_device_end_a_batch() -> None:
+    """A row with more pages than the device has stops at its end, and is wrong."""
+    rows = {"columns": ["pages_written", "compr_data_size", "mem_used_total"], "k4000": [[10**9, 1, 1]]}
+    assert verdicts({"topic": "zram", "one_by_one": rows}) == [WRONG]

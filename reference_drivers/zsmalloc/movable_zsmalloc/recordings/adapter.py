@@ -45,7 +45,7 @@ class ZramRecordings:
                 raise RecordingError(f"{name}: this section is not known; known: {', '.join(sections)}")
             try:
                 yield from sections[name](content)
-            except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            except (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError) as error:
                 raise RecordingError(
                     f"{name}: has another shape ({type(error).__name__}: {error})"
                 ) from error
@@ -135,13 +135,16 @@ def _size_sweep(sweeps: Mapping[str, Mapping[str, Any]]) -> Iterator[Row]:
         columns = sweep["columns"]
         for values in sweep["rows"]:
             row = dict(zip(columns, values, strict=True))
+            name = f"k {row['k']}, {row['pages']} pages"
+            if not 0 < row["pages"] <= _DISKSIZE // PAGE_SIZE:
+                raise RecordingError(f"{algorithm}, {name}: a row has 1 to {_DISKSIZE // PAGE_SIZE} pages")
             lengths = _lengths(algorithm)
             pages = [page_contents("k-random", number, row["k"]) for number in range(row["pages"])]
             lengths.expect("k-random", pages, row["compr_data_size"])
             with Twin(lengths, _DISKSIZE) as twin:
                 twin.write(enumerate(pages))
-                name = f"k {row['k']}, {row['pages']} pages"
-                yield twin.judge_sizes(f"size_sweep {algorithm}", name, _sizes(row))
+                huge = row.get("huge_pages")
+                yield twin.judge_sizes(f"size_sweep {algorithm}", name, _sizes(row), huge)
 
 
 def _one_by_one(section: Mapping[str, Any]) -> Iterator[Row]:
@@ -179,6 +182,8 @@ def _zs_compaction_rows(steps: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
                     twin.close()
                 twin = Twin(RealLengths(), _DISKSIZE)
                 count, k, every = (int(group) for group in match.groups())
+                if count > twin.ours.pages:
+                    raise RecordingError(f"step {text!r}: the device has {twin.ours.pages} pages")
                 twin.write((index, page_contents("k-random", index, k)) for index in range(count))
                 twin.discard(index for index in range(count) if index % every)
             elif text == "after compact" and twin is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from movable import PAGE_SIZE, VM, RecordingError, Row, RowVerdict
 from movable_zsmalloc.recordings.known import (
-    BUILT_IN_4_9,
+    ALWAYS_LATER,
     BUILT_IN_6_1,
     EARLIER_FILES,
     LATER_FILES,
@@ -15,7 +15,7 @@ from movable_zsmalloc.recordings.known import (
     known_difference,
 )
 from movable_zsmalloc.recordings.twin import errno_name
-from movable_zsmalloc.zram import ZramControl, ZramDevice, ZramError, ZramSysfs, available
+from movable_zsmalloc.zram import BUILT_IN, ZramControl, ZramDevice, ZramError, ZramSysfs, available
 
 __all__ = ["algorithm_row", "control_rows"]
 
@@ -28,6 +28,11 @@ _BLOCK_LAYER = {
 }  # fmt: skip
 """Attributes that every block device has; they belong to the block layer, not to zram."""
 
+_WRITTEN = {
+    "disksize": _SIZE, "reset": "1", "mem_limit": _SIZE, "mem_used_max": "0", "compact": "1", "max_comp_streams": "4",
+    "comp_algorithm": "lz4", "idle": "all", "writeback": "huge", "writeback_limit": "0", "writeback_limit_enable": "0",
+}  # fmt: skip
+"""What is written to a file if the row does not say."""
 
 _NOT_SET_UP = r"before (?:init|disksize)|uninit\w*|(?:not|without|un)[ -]?(?:init|set ?up)\w*"
 _SET_UP = r"after init\w*|initiali[sz]ed|again|twice"
@@ -118,8 +123,8 @@ def _words_of(what: str, *, reads: bool) -> list[str]:
             return ["comp_algorithm", "x" * 200]
         case ["writeback", "without", "backing", *_]:
             return ["writeback", "huge"]
-        case [file] if not file.startswith("hot_"):
-            return [file, "1"]
+        case [file] if file in _WRITTEN:
+            return [file, _WRITTEN[file]]
         case words:
             return words
 
@@ -134,7 +139,7 @@ def _act(rig: _Rig, words: list[str]) -> str | None:
             return rig.files.read(file)
         case [file, "read"]:
             return rig.files.read(file)
-        case [file, text]:
+        case [file, text] if file in LATER_FILES or file in rig.files.files():
             rig.files.write(file, text)
         case _:
             raise LookupError(" ".join(words))
@@ -159,6 +164,8 @@ def _act_on_device(rig: _Rig, words: list[str]) -> bool:
             _directly(device, way, 512, PAGE_SIZE)
         case ["short", *_, "write" | "read" as way]:
             _directly(device, way, 0, 512)
+        case ["unaligned" | "misaligned", "discard"] | ["discard", "unaligned" | "misaligned"]:
+            _discard(device, 512, PAGE_SIZE)
         case ["write" | "read" as way, "at", offset, "len", length]:
             _directly(device, way, int(offset), int(length))
         case ["discard", "at", offset, "len", length]:
@@ -195,7 +202,7 @@ def algorithm_row(section: str, name: str, recorded: str) -> Row:
         return Row(section, name, RowVerdict.EQUAL, *texts)
     if not is_algorithm_list(recorded, BUILT_IN_6_1):
         note = "this is no list that the recorded kernel can print"
-    elif not is_algorithm_list(ours, BUILT_IN_4_9):
+    elif not is_algorithm_list(ours, BUILT_IN):
         note = "this is no list that 4.9 can print"
     else:
         return Row(section, name, RowVerdict.EXPLAINED, *texts, ("Z06",), "built-in lists differ")
@@ -211,9 +218,11 @@ def _listing_row(what: str, listing: str) -> Row:
     texts = " ".join(sorted(recorded)), " ".join(sorted(ours))
     if ours == recorded:
         return Row(_SECTION, what, RowVerdict.EQUAL, *texts)
-    if recorded - ours <= LATER_FILES and ours - recorded <= EARLIER_FILES:
+    if ALWAYS_LATER <= recorded - ours <= LATER_FILES and ours - recorded <= EARLIER_FILES:
         return Row(_SECTION, what, RowVerdict.EXPLAINED, *texts, ("Z05",), "files that one side lacks")
-    odd = sorted((recorded - ours - LATER_FILES) | (ours - recorded - EARLIER_FILES))
+    odd = sorted(
+        (recorded - ours - LATER_FILES) | (ours - recorded - EARLIER_FILES) | (ALWAYS_LATER - recorded)
+    )
     return Row(_SECTION, what, RowVerdict.WRONG, *texts, (), f"not explained: {' '.join(odd)}")
 
 

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
+from movable_zsmalloc.zram import BUILT_IN
+
 __all__ = [
-    "BUILT_IN_4_9",
+    "ALWAYS_LATER",
     "BUILT_IN_6_1",
     "EARLIER_FILES",
     "LATER_FILES",
@@ -19,6 +21,8 @@ LATER_FILES = frozenset(
     {"idle", "writeback", "writeback_limit", "writeback_limit_enable", "backing_dev", "bd_stat"}
 )
 """Files that 4.9 lacks (Z05)."""
+ALWAYS_LATER = frozenset({"idle"})
+"""Those of them that do not depend on how the later kernel was built. spec/drivers.md 3.10."""
 EARLIER_FILES = frozenset(
     {
         "num_reads",
@@ -34,7 +38,6 @@ EARLIER_FILES = frozenset(
     }
 )
 """Files that only 4.9 has (Z05)."""
-BUILT_IN_4_9 = ("lzo", "lz4", "deflate", "lz4hc", "842")
 BUILT_IN_6_1 = ("lzo", "lzo-rle", "lz4", "lz4hc", "842", "zstd")
 _WRITE_ONLY_LATER = ("mem_limit", "mem_used_max")
 
@@ -72,10 +75,10 @@ def known_difference(words: Sequence[str], *, set_up: bool) -> KnownDifference |
             return KnownDifference("Z05", _MISSING, _DENIED, "only 4.9 has this file")
         case [file, "read"] | [file, "reads", "after", _] if file in _WRITE_ONLY_LATER:
             return KnownDifference("Z05", _DENIED, "value ", "readable in 4.9 only")
-        case ["comp_algorithm", name] if name in BUILT_IN_6_1 and name not in BUILT_IN_4_9:
+        case ["comp_algorithm", name] if name in BUILT_IN_6_1 and name not in BUILT_IN:
             later = _BUSY if set_up else _DONE
             return KnownDifference("Z06", later, _INVALID, "not built in in 4.9")
-        case ["comp_algorithm", name] if name in BUILT_IN_4_9 and name not in BUILT_IN_6_1:
+        case ["comp_algorithm", name] if name in BUILT_IN and name not in BUILT_IN_6_1:
             earlier = _BUSY if set_up else _DONE
             return KnownDifference("Z06", _INVALID, earlier, "built in in 4.9 only")
     return None

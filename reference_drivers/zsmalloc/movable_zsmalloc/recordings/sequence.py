@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from movable import RecordingError, Row
+from movable import MovableError, RecordingError, Row
 from movable_zsmalloc.recordings.contents import page_contents
 from movable_zsmalloc.recordings.lengths import Lengths
 from movable_zsmalloc.recordings.steps import (
@@ -32,7 +32,7 @@ def sequence_rows(section: str, steps: Sequence[Mapping[str, Any]], lengths: Len
         for position, step in enumerate(steps):
             try:
                 yield replay.row(step, first=not position)
-            except RecordingError as error:
+            except (MovableError, ArithmeticError) as error:
                 raise RecordingError(f"{section} [{position}]: {error}") from error
 
 
@@ -68,7 +68,11 @@ class _Replay:
     def _read_row(self, step: Mapping[str, Any], todo: Step) -> Row:
         if not isinstance(todo, Read) or todo.indices is not None:
             raise RecordingError(f"step {step['step']!r} has no mm_stat")
-        index = next(index for index in range(self.twin.ours.pages - 1, -1, -1) if index not in self.contents)
+        index = next(
+            (index for index in reversed(range(self.twin.ours.pages)) if index not in self.contents), None
+        )
+        if index is None:
+            raise RecordingError("every page of the device is written")
         zeros = not any(self.twin.ours.read_page(index))
         return same_or_wrong(
             self.section,

@@ -49,14 +49,20 @@ _FIELDS = (
 
 MmStat = tuple[int, ...]
 
+_MOST_BYTES = 4 << 30
+
 
 @frozen
 class Outcome:
-    """What a step of a recording left behind: the error, and the two statistics lines cut to 4.9's fields."""
+    """What a step of a recording left behind: the error, and the two statistics lines cut to 4.9's fields (Z04).
+
+    ``huge_pages`` is field 8 of mm_stat, which later versions have; it is compared by their rules only.
+    """
 
     errno: str
     mm_stat: MmStat
     io_stat: MmStat
+    huge_pages: int | None = field(default=None, eq=False)
 
     def __str__(self) -> str:
         numbers = ", ".join(f"{name} {value}" for name, value in zip(_FIELDS, self.mm_stat, strict=False))
@@ -90,7 +96,8 @@ class _Side:
     def outcome(self) -> Outcome:
         """What the device says now."""
         files = ZramSysfs(self.device)
-        return Outcome(self.errno, mm_stat(files.read("mm_stat")), io_stat(files.read("io_stat")))
+        lines = mm_stat(files.read("mm_stat")), io_stat(files.read("io_stat"))
+        return Outcome(self.errno, *lines, self.device.stats.huge_pages)
 
     def write(self, index: int, data: bytes, held: _Held) -> bool:
         """Write a page; False, and `errno` set, if the block layer or the device refuses."""
@@ -126,6 +133,10 @@ class Twin:
 
     def __init__(self, lengths: Lengths, disksize: int, limit: str = "") -> None:
         self.lengths = lengths
+        if disksize > _MOST_BYTES:
+            raise RecordingError(
+                f"disksize {disksize}: devices of more than {_MOST_BYTES} bytes are not replayed"
+            )
         self._vms = [VM("phone", debug=1, poison=False) for _ in range(2)]
         self._ours, self._later = (
             _Side(ZramDevice(vm, rules=rules, make_compressor=lengths.compressor))
@@ -218,15 +229,18 @@ class Twin:
         """Compare everything that both devices say now with what was recorded."""
         return self._judge(section, name, recorded, self._ours.outcome(), self._later.outcome())
 
-    def judge_sizes(self, section: str, name: str, sizes: tuple[int, int]) -> Row:
-        """Compare only the stored bytes and the pool's size: fields 2 and 3."""
+    def judge_sizes(self, section: str, name: str, sizes: tuple[int, int], huge: int | None = None) -> Row:
+        """Compare only the stored bytes, the pool's size and the huge pages: fields 2, 3 and 8."""
         ours, later = (side.outcome() for side in self._sides())
-        recorded = evolve(ours, mm_stat=(ours.mm_stat[0], *sizes, *ours.mm_stat[3:]))
+        recorded = evolve(ours, mm_stat=(ours.mm_stat[0], *sizes, *ours.mm_stat[3:]), huge_pages=huge)
         if later.mm_stat[1:3] == sizes:
-            later = recorded
+            later = evolve(recorded, huge_pages=later.huge_pages)
         return self._judge(section, name, recorded, ours, later)
 
     def _judge(self, section: str, name: str, recorded: Outcome, ours: Outcome, later: Outcome) -> Row:
+        if recorded.huge_pages not in (None, later.huge_pages):
+            counts = (f"huge_pages {each.huge_pages}" for each in (recorded, later))
+            return same_or_wrong(section, name, *counts)
         if ours == recorded:
             return Row(section, name, RowVerdict.EQUAL, str(recorded), str(ours))
         rules = self._rules()
@@ -268,7 +282,9 @@ def same_or_wrong(section: str, name: str, recorded: str, ours: str) -> Row:
 
 def recorded_outcome(step: Mapping[str, Any]) -> Outcome:
     """The outcome that a step's row tells of."""
-    return Outcome(str(step["errno"]), mm_stat(step["mm_stat"]), io_stat(step["io_stat"]))
+    numbers = _numbers(step["mm_stat"], "mm_stat", len(_FIELDS))
+    huge = numbers[len(_FIELDS)] if len(numbers) > len(_FIELDS) else None
+    return Outcome(str(step["errno"]), numbers[: len(_FIELDS)], io_stat(step["io_stat"]), huge)
 
 
 def mm_stat(line: str) -> MmStat:

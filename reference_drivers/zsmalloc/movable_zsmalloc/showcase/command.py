@@ -12,7 +12,15 @@ from rich.table import Table
 from rich.text import Text
 
 from movable import PAGE_SIZE, MachineConfig, MovableError, PageMap, Panel, demand_drawable, draw
-from movable_zsmalloc.console import MIB_PAGES, demand_writable, machine_of, mib, parse_size, progress
+from movable_zsmalloc.console import (
+    MIB_PAGES,
+    demand_writable,
+    file_pages,
+    machine_of,
+    mib,
+    parse_size,
+    progress,
+)
 from movable_zsmalloc.files import FilePages
 from movable_zsmalloc.showcase.measure import ORDERS, Compaction, Memory, compact, take_down
 from movable_zsmalloc.showcase.phone import Phone
@@ -20,6 +28,9 @@ from movable_zsmalloc.showcase.phone import Phone
 __all__ = ["compact_app"]
 
 SCHEMA = "movable.compact/1"
+
+_MOST_FILLED = 512 * MIB_PAGES
+"""Pages of memory that are filled without being asked to."""
 
 _INDEX_NOTE = (
     "fragmentation index: -1 if such a block is free; if not, near 0 where memory is short and near 1\n"
@@ -38,7 +49,7 @@ class _Result:
     unmovable_run: Compaction
     movable: Memory
     movable_run: Compaction
-    different_bytes: int
+    different_pages: int
 
 
 def compact_app() -> App:
@@ -49,7 +60,7 @@ def compact_app() -> App:
 
 
 def _compact(
-    *paths: Path,
+    *paths: str,
     machine: str = "phone",
     memory: str | None = None,
     size: str | None = None,
@@ -77,7 +88,8 @@ def _compact(
     memory:
         Give the first node this much memory instead, such as 1G; in whole 4 MiB.
     size:
-        How much data to write, such as 1G; by default until memory is full, down to its low watermarks.
+        How much data to write, such as 1G; by default until memory is full, down to its low watermarks;
+        must be given on machines of more than 512 MiB, unless --memory is.
     algorithm:
         How zram compresses: lz4, lz4hc, lzo, deflate, zstd.
     discard:
@@ -99,7 +111,12 @@ def _compact(
         demand_writable(json, "--json")
     config = machine_of(machine, memory)
     most = parse_size(size, "--size") // PAGE_SIZE if size else None
-    pages = FilePages(paths)
+    if most is None and memory is None and config.managed_pages > _MOST_FILLED:
+        raise MovableError(
+            f"--size: filling {mib(config.managed_pages)} of {machine} takes long: say how much to write, "
+            "such as 256M, or give another --memory"
+        )
+    pages = file_pages(paths)
     disk = most or config.managed_pages * 8
     console = Console(soft_wrap=True)
     phone = Phone(config, algorithm=algorithm, disksize=disk * PAGE_SIZE, seed=seed)
@@ -115,7 +132,7 @@ def _compact(
         console.print(Text(f"\ndrawn: {plot}"))
     if json is not None:
         json.write_text(json_text.dumps(_document(result, config, algorithm, seed), indent=2) + "\n")
-    return 1 if result.different_bytes else 0
+    return 1 if result.different_pages else 0
 
 
 def _run(console: Console, phone: Phone, pages: FilePages, most: int | None, discard: float) -> _Result:
@@ -131,7 +148,7 @@ def _run(console: Console, phone: Phone, pages: FilePages, most: int | None, dis
     phone.vm.run_work()
     movable = take_down(phone.vm)
     with progress(console, "reading back", len(phone.sums)) as moved:
-        different = phone.different_bytes(moved)
+        different = phone.different_pages(moved)
     return _Result(
         written=phone.written,
         kept=len(phone.sums),
@@ -140,7 +157,7 @@ def _run(console: Console, phone: Phone, pages: FilePages, most: int | None, dis
         unmovable_run=unmovable_run,
         movable=movable,
         movable_run=movable_run,
-        different_bytes=different,
+        different_pages=different,
     )
 
 
@@ -172,9 +189,9 @@ def _print_table(console: Console, result: _Result, phone: Phone) -> None:
         table.add_row(*row)
     console.print(table)
     console.print(Text(_INDEX_NOTE, "dim"))
-    style = "bold red" if result.different_bytes else "bold green"
+    style = "bold red" if result.different_pages else "bold green"
     console.print(
-        Text.assemble(f"\nread back: {mib(result.kept)}, ", (f"{result.different_bytes} bytes differ", style))
+        Text.assemble(f"\nread back: {mib(result.kept)}, ", (f"{result.different_pages} pages differ", style))
     )
 
 

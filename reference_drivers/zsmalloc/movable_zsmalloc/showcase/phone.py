@@ -7,9 +7,7 @@ from random import Random
 
 from movable import (
     GFP,
-    PAGE_SIZE,
     VM,
-    AddressSpace,
     MachineConfig,
     MovableError,
     Page,
@@ -123,14 +121,10 @@ class Phone:
 
     # -- looking -----------------------------------------------------------------------------------
 
-    def mappings(self) -> tuple[AddressSpace, ...]:
-        """The address spaces of both drivers."""
-        return self.vm.mappings
-
     @contextmanager
     def unmovable(self) -> Iterator[None]:
         """For the time of the block no page of any driver can be isolated."""
-        refusing = [(mapping, _Unmovable()) for mapping in self.mappings()]
+        refusing = [(mapping, _Unmovable()) for mapping in self.vm.mappings]
         for mapping, observer in refusing:
             mapping.add_observer(observer)
         try:
@@ -139,13 +133,13 @@ class Phone:
             for mapping, observer in refusing:
                 mapping.remove_observer(observer)
 
-    def different_bytes(self, on_pages: OnPages) -> int:
-        """Read everything back: how many bytes are in pages that are not what was written."""
+    def different_pages(self, on_pages: OnPages) -> int:
+        """Read everything back: how many pages are not what was written."""
         different = 0
         for count, (index, checksum) in enumerate(self.sums.items()):
             if count % _STEP == 0:
                 on_pages(count)
             if zlib.crc32(self.zram.read_page(index)) != checksum:
-                different += PAGE_SIZE
+                different += 1
         on_pages(len(self.sums))
         return different

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from movable import PAGE_SIZE, VM
-from movable_zsmalloc.console import demand_writable, machine_of, mib, parse_size, progress
+from movable_zsmalloc.console import demand_writable, file_pages, machine_of, mib, parse_size, progress
 from movable_zsmalloc.files import FilePages
 from movable_zsmalloc.zram import ZramDevice, ZramError, ZramSysfs
 
@@ -55,7 +55,7 @@ def zram_app() -> App:
 
 
 def _fill(
-    *paths: Path,
+    *paths: str,
     machine: str = "phone",
     memory: str | None = None,
     disksize: str | None = None,
@@ -92,7 +92,7 @@ def _fill(
     """
     if json is not None:
         demand_writable(json, "--json")
-    pages = FilePages(paths)
+    pages = file_pages(paths)
     console = Console(soft_wrap=True)
     with VM(machine_of(machine, memory), debug=0, poison=False) as vm:
         device = ZramDevice(vm, algorithm=algorithm)

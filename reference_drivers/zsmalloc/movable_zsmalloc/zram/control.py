@@ -13,10 +13,11 @@ from movable_zsmalloc.zram.device import ZramDevice
 from movable_zsmalloc.zram.errors import ZramError
 from movable_zsmalloc.zram.stats import stat_line
 
-__all__ = ["ZramControl", "ZramSysfs", "memparse"]
+__all__ = ["BUILT_IN", "ZramControl", "ZramSysfs", "memparse"]
 
 _SUFFIXES = "KMGTPE"
-_BUILT_IN = ("lzo", "lz4", "deflate", "lz4hc")
+BUILT_IN = ("lzo", "lz4", "deflate", "lz4hc", "842")
+"""The algorithms that 4.9 can have built in, in its order. spec/drivers.md 3.9."""
 _NUMBER = re.compile(r"(0[xX][0-9a-fA-F]+|[0-9]+)([kKmMgGtTpPeE]?)")
 _U64 = (1 << 64) - 1
 
@@ -120,7 +121,7 @@ def _write_max_comp_streams(_device: ZramDevice, _text: str) -> None:
 
 def _read_comp_algorithm(device: ZramDevice) -> str:
     chosen = device.compressor.name
-    names = [name for name in _BUILT_IN if available(name)]
+    names = [name for name in BUILT_IN if available(name)]
     if chosen not in names:
         names.append(chosen)
     return "".join(f"[{name}] " if name == chosen else f"{name} " for name in names) + "\n"
