@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from types import TracebackType
 from typing import Self
 
@@ -53,7 +54,9 @@ class Hold(ABC):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.let_go()
+        # What went wrong in the block is told, not what followed from it.
+        with nullcontext() if exc is None else suppress(MovableError):
+            self.let_go()
 
     @abstractmethod
     def _begin(self) -> None:

@@ -116,7 +116,7 @@ def busy(rig: FaultRig) -> None:
     rig=FaultRig,
 )
 def no_memory(rig: FaultRig) -> None:
-    """While the rest of the batch is still isolated, the page that failed is isolated again and moved."""
+    """While the rest is still isolated, the page that failed is isolated again and moved; then the rest is."""
 
     def live(place: int) -> int:
         batch, states = _batch(rig)
@@ -129,7 +129,7 @@ def no_memory(rig: FaultRig) -> None:
             second = rig.isolate([page])
             rig.migrate(second)
             rig.putback(second)
-        rig.migrate(batch) if place % 2 else None
+        rig.migrate(batch)
         rig.putback(batch)
         return fault.injected
 
