@@ -11,29 +11,6 @@ from mutants.shelves import Shelf, Shelves
 
 
 @wrong("FAULT-ALLOC-STORE", "FAULT-1")
-class LeaksTheLabel(Cells):
-    """Each object has a page for its label too, which is lost if there is no memory for the object."""
-
-    def __init__(self, vm: VM) -> None:
-        super().__init__(vm)
-        self.labels: dict[int, Page] = {}
-
-    def store(self, data: bytes) -> int | None:
-        """Allocate the label, then store."""
-        label = self._allocate()
-        if label is None:
-            return None
-        handle = super().store(data)
-        if handle is not None:
-            self.labels[handle] = label
-        return handle
-
-    def _release(self, page: Page) -> None:
-        self.labels.pop(page.private).put()
-        super()._release(page)
-
-
-@wrong("FAULT-ALLOC-STORE", "FAULT-1")
 class RecordsBeforeItAllocates(Cells):
     """It enters an object in its tables, then allocates the page, and leaves the entry if there is none."""
 
@@ -56,6 +33,29 @@ class RecordsBeforeItAllocates(Cells):
         """As many objects as were entered."""
         super().check()
         assert self.entered == len(self.cells), f"{self.entered} entered, {len(self.cells)} there"
+
+
+@wrong("FAULT-ALLOC-STORE", "FAULT-1")
+class LeaksTheLabel(Cells):
+    """Each object has a page for its label too, which is lost if there is no memory for the object."""
+
+    def __init__(self, vm: VM) -> None:
+        super().__init__(vm)
+        self.labels: dict[int, Page] = {}
+
+    def store(self, data: bytes) -> int | None:
+        """Allocate the label, then store."""
+        label = self._allocate()
+        if label is None:
+            return None
+        handle = super().store(data)
+        if handle is not None:
+            self.labels[handle] = label
+        return handle
+
+    def _release(self, page: Page) -> None:
+        self.labels.pop(page.private).put()
+        super()._release(page)
 
 
 @wrong("FAULT-ALLOC-LOAD", "FAULT-3")

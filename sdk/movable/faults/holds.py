@@ -105,11 +105,20 @@ class LockHold(Hold):
         self.vm.wait_hook = self._on_wait
 
     def _end(self) -> None:
-        self.vm.wait_hook = self._hook
         self._as_holder(self.page.unlock)
 
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if not self.vm.closed:
+            self.vm.wait_hook = self._hook
+        super().__exit__(exc_type, exc, traceback)
+
     def _on_wait(self, page: Page) -> None:
-        if page is self.page:
+        if page is self.page and self.held:
             self.waited += 1
             self.let_go()
         elif self._hook is not None:

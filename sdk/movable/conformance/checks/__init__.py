@@ -20,11 +20,11 @@ MODULES = (
     "zones",
     "shortage",
     "capabilities",
+    "spanning",
     "faults_alloc",
     "faults",
     "faults_held",
     "faults_compact",
-    "spanning",
 )
 """In the order in which their checks run: what is required comes first."""
 

@@ -82,7 +82,7 @@ _FAULTS: tuple[tuple[str, Arm], ...] = (
 @check(
     "FAULT-COMPACT",
     "compaction under each kind of fault",
-    clauses=("FAULT-11", "DATA-4", "ACC-1"),
+    clauses=("FAULT-11",),
     needs=None,
     level="L2",
     requires=(
@@ -91,7 +91,6 @@ _FAULTS: tuple[tuple[str, Arm], ...] = (
         "FAULT-REFUSE",
         "FAULT-LOCKED",
         "FAULT-PINNED",
-        "COMPACT-NODE",
         "COMPACT-ASYNC",
     ),
     rig=FaultRig,
