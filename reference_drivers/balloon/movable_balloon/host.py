@@ -14,7 +14,7 @@ from typing import Protocol
 
 from attrs import define, field, frozen, validators
 
-from movable import VM, MovableError, Page
+from movable import VM, MovableError, Page, WorkQueue
 from movable_balloon.stats import Stat, unpack_stats
 
 __all__ = [
@@ -107,6 +107,9 @@ class Guest(Protocol):
     def stats_requested(self) -> None:
         """The statistics buffer came back, to be filled again."""
 
+    def message_returned(self) -> None:
+        """A pfn message that the host took its time for came back."""
+
 
 class Host:
     """The host of one guest machine.
@@ -116,6 +119,9 @@ class Host:
 
     ``hold``, if set, runs with each pfn message before the host looks at it, while the guest waits for the
     buffer; it may raise a HostError to refuse the message.
+
+    A ``slow`` host does not answer pfn messages during `send`: the guest sleeps until they are `answered`. Under
+    a schedule the CPU that runs queued work answers; where nobody else runs, the answer is there at the first look.
     """
 
     def __init__(
@@ -124,8 +130,10 @@ class Host:
         features: Feature = Feature.MUST_TELL_HOST | Feature.STATS_VQ,
         *,
         num_pages: int = 0,
+        slow: bool = False,
     ) -> None:
         self.vm = vm
+        self.slow = slow
         self.features = features
         self.config = Config(num_pages=num_pages)
         self.ballooned: set[int] = set()
@@ -137,6 +145,9 @@ class Host:
         self._guest: Guest | None = None
         self._stats_buffer: bytes | None = None
         self._busy = False
+        self._late: tuple[Queue, bytes] | None = None
+        self._refusal: HostError | None = None
+        self._work = WorkQueue(vm, "balloon host")
 
     # -- the operator ------------------------------------------------------------------------------
 
@@ -173,13 +184,21 @@ class Host:
         self.sizes.append(pages)
 
     def send(self, queue: Queue, buffer: bytes) -> None:
-        """Take one buffer; returns when the guest has it back. The host keeps the buffer of statistics."""
+        """Take one buffer; returns when the guest has it back, if the host is not slow.
+
+        The host keeps the buffer of statistics.
+        """
         if queue is Queue.STATS:
             self._stats_buffer = buffer
             return
         if self._busy:
             raise BadMessage(f"{queue}: another message is in flight")
         self._busy = True
+        if self.slow:
+            self._late = queue, buffer
+            if self._answers_elsewhere():
+                self._work.queue(self._answer)
+            return
         try:
             self._take(queue, buffer)
         except HostError as error:
@@ -187,6 +206,38 @@ class Host:
             raise
         finally:
             self._busy = False
+
+    def answered(self) -> bool:
+        """Whether the slow host has given the last message back."""
+        if self._late is not None and not self._answers_elsewhere():
+            self._answer()
+        return self._late is None
+
+    def demand_taken(self) -> None:
+        """Raise the HostError by which the slow host refused the last message, if it did."""
+        refusal, self._refusal = self._refusal, None
+        if refusal is not None:
+            raise refusal
+
+    def _answers_elsewhere(self) -> bool:
+        """Whether another CPU runs queued work while the guest sleeps."""
+        sched = getattr(self.vm, "sched", None)
+        return sched is not None and sched.has_worker
+
+    def _answer(self) -> None:
+        late = self._late
+        if late is None:
+            return
+        try:
+            self._take(*late)
+        except HostError as error:
+            self.refusals.append(error)
+            self._refusal = error
+        finally:
+            self._late = None
+            self._busy = False
+            if self._guest is not None:
+                self._guest.message_returned()
 
     def _take(self, queue: Queue, buffer: bytes) -> None:
         count, rest = divmod(len(buffer), 4)

@@ -10,7 +10,7 @@ import logging
 import struct
 from collections.abc import Sequence
 
-from movable import VM, AddressSpace, MigrateMode, MovableError, Mutex, Page, VmEvent
+from movable import VM, AddressSpace, MigrateMode, MovableError, Mutex, Page, VmEvent, WaitQueue
 from movable_balloon.core import BalloonDevInfo
 from movable_balloon.host import MAX_PFNS, Feature, Host, HostError, Queue
 from movable_balloon.stats import collect_stats, pack_stats
@@ -47,6 +47,7 @@ class VirtioBalloon:
         self.size_work_queued = False
         self.stats_work_queued = False
         self.balloon_lock = Mutex(vm, "balloon_lock")
+        self.acked = WaitQueue(vm, "balloon acked")
         self.host.attach(self)
         self.info = BalloonDevInfo(vm, self.virtballoon_migratepage)
         self.mapping: AddressSpace = self.info.mapping
@@ -139,6 +140,9 @@ class VirtioBalloon:
     def tell_host(self, queue: Queue, pages: Sequence[Page]) -> None:
         """Send the pfns of ``pages`` and wait until the host returns the message; ``balloon_lock`` held."""
         self.host.send(queue, struct.pack(f"<{len(pages)}I", *(page.pfn for page in pages)))
+        if self.host.slow:
+            self.acked.wait_event(self.host.answered)
+            self.host.demand_taken()
 
     # -- migration ---------------------------------------------------------------------------------
 
@@ -182,6 +186,10 @@ class VirtioBalloon:
     def stats_requested(self) -> None:
         """The host has returned the statistics buffer."""
         self.stats_work_queued = True
+
+    def message_returned(self) -> None:
+        """A slow host has returned a pfn message."""
+        self.acked.wake_up()
 
     def oom_notify(self) -> int:
         """Memory has run out: deflate by ``oom_pages``, whatever the host wishes. Returns pages freed."""

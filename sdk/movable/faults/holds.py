@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from types import TracebackType
 from typing import Self
 
@@ -53,7 +54,9 @@ class Hold(ABC):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.let_go()
+        # What went wrong in the block is told, not what followed from it.
+        with nullcontext() if exc is None else suppress(MovableError):
+            self.let_go()
 
     @abstractmethod
     def _begin(self) -> None:
@@ -102,11 +105,20 @@ class LockHold(Hold):
         self.vm.wait_hook = self._on_wait
 
     def _end(self) -> None:
-        self.vm.wait_hook = self._hook
         self._as_holder(self.page.unlock)
 
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if not self.vm.closed:
+            self.vm.wait_hook = self._hook
+        super().__exit__(exc_type, exc, traceback)
+
     def _on_wait(self, page: Page) -> None:
-        if page is self.page:
+        if page is self.page and self.held:
             self.waited += 1
             self.let_go()
         elif self._hook is not None:

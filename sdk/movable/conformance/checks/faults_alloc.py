@@ -1,6 +1,6 @@
 """Memory is short at each single allocation: of requests, of callbacks, of loading."""
 
-from movable.conformance.checks.groups import MOVES, RETURNS
+from movable.conformance.checks.groups import SOUND
 from movable.conformance.faults import FaultRig
 from movable.conformance.outcome import CheckFailed
 from movable.conformance.registry import check
@@ -8,7 +8,6 @@ from movable.errors import MovableError, Violation
 from movable.faults import AllocFaults, Inside
 from movable.flags import MigrateMode
 
-_BASE = (*MOVES, *RETURNS, "FREE-CLEARED", "RELOAD", "COMPACT-NODE")
 _STORES = 24
 
 
@@ -33,10 +32,10 @@ def _moves(rig: FaultRig) -> None:
 @check(
     "FAULT-ALLOC-STORE",
     "each allocation of a request fails, once and from then on",
-    clauses=("FAULT-1", "CALL-4", "LIFE-1"),
+    clauses=("FAULT-1",),
     needs=None,
     level="L2",
-    requires=_BASE,
+    requires=SOUND,
     rig=FaultRig,
 )
 def requests(rig: FaultRig) -> None:
@@ -68,7 +67,7 @@ def requests(rig: FaultRig) -> None:
 @check(
     "FAULT-ALLOC-LOAD",
     "each allocation of loading fails, once and from then on",
-    clauses=("FAULT-3", "LIFE-1"),
+    clauses=("FAULT-3",),
     needs=None,
     level="L2",
     requires=("RELOAD",),
@@ -122,7 +121,7 @@ def _nothing_left(rig: FaultRig) -> None:
 @check(
     "FAULT-ALLOC-MIGRATE",
     "each allocation inside callbacks fails, once and from then on",
-    clauses=("FAULT-2", "MIG-6", "ISO-6"),
+    clauses=("FAULT-2",),
     needs=None,
     level="L2",
     requires=("FAULT-ALLOC-STORE",),

@@ -82,15 +82,15 @@ _FAULTS: tuple[tuple[str, Arm], ...] = (
 @check(
     "FAULT-COMPACT",
     "compaction under each kind of fault",
-    clauses=("FAULT-11", "DATA-4", "ACC-1"),
+    clauses=("FAULT-11",),
     needs=None,
     level="L2",
     requires=(
+        "FAULT-ALLOC-MIGRATE",
         "FAULT-INTERRUPT",
         "FAULT-REFUSE",
         "FAULT-LOCKED",
         "FAULT-PINNED",
-        "COMPACT-NODE",
         "COMPACT-ASYNC",
     ),
     rig=FaultRig,
@@ -101,12 +101,13 @@ def compaction(rig: FaultRig) -> None:
 
         def live(place: int, mode: MigrateMode = mode) -> int:
             marked = scatter(rig, gap=_GAP)
-            with rig.telling(_FAULTS[place][0], "FAULT-11"), _FAULTS[place][1](rig, marked) as injected:
+            with _FAULTS[place][1](rig, marked) as injected:
                 for zone in rig.vm.zones:
                     rig.vm.compact_zone(zone, CompactSettings(mode=mode, whole_zone=True))
                 return injected()
 
-        rig.series(
-            len(_FAULTS), live, what=f"compaction in MIGRATE_{mode.name} with fault {{}}", clause="FAULT-11"
-        )
+        def what(place: int, mode: MigrateMode = mode) -> str:
+            return f"compaction in MIGRATE_{mode.name} with {_FAULTS[place][0]}"
+
+        rig.series(len(_FAULTS), live, what=what, clause="FAULT-11")
     rig.injected("compaction met no page of the driver")

@@ -1,6 +1,6 @@
 """Groups of checks that later ones build on: what must hold before anything else is worth trying."""
 
-__all__ = ["ISOLATES", "MOVES", "RETURNS"]
+__all__ = ["ISOLATES", "MOVES", "RETURNS", "SOUND"]
 
 ISOLATES = ("ISO-GRANTED", "ISO-LISTS", "ISO-MOVABLE", "ISO-LOCKED", "ISO-REFS", "ISO-FLAG", "ISO-TWICE")
 """A page can be isolated, by the rules."""
@@ -22,3 +22,22 @@ MOVES = (
     "MIG-DATA",
 )
 """A page can be moved, by the rules."""
+
+SOUND = (
+    *MOVES,
+    *RETURNS,
+    "PUT-USED",
+    "MIG-RETRY",
+    "ISO-FLAG-KEPT",
+    "FREE-CLEARED",
+    "FREE-IDLE",
+    "FREE-LATER",
+    "FREE-WORK",
+    "UNLOAD-DROPPED",
+    "RELOAD",
+    "ACC-ISOLATED",
+    "COMPACT-NODE",
+    "SPAN-EACH",
+    "SPAN-MIXED",
+)
+"""A driver works as long as nothing goes wrong around it."""

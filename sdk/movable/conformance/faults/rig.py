@@ -23,16 +23,19 @@ class FaultRig(Rig):
 
     _over = 0.0
 
-    def series(self, places: int, live: Callable[[int], int], *, what: str, clause: str) -> None:
+    def series(
+        self, places: int, live: Callable[[int], int], *, what: str | Callable[[int], str], clause: str
+    ) -> None:
         """Live once for each place, numbered from 0; ``live(place)`` tells how many faults were injected.
 
-        What fails is told with ``what``, in which ``{}`` stands for the place, counted from 1, and breaks
-        ``clause``. Evenly chosen places are tried if there are more than the budget allows.
+        What fails breaks ``clause`` and is told with ``what``: the place's own words, or those for all, in which
+        ``{}`` stands for the place, counted from 1. If there are more than the budget allows, some are chosen evenly.
         """
         self._count("places_of", places)
         for place in self.places(places):
             self.begin()
-            with self.telling(f"{what.format(place + 1)} of {places}", clause):
+            told = f"{what.format(place + 1)} of {places}" if isinstance(what, str) else what(place)
+            with self.telling(told, clause):
                 self._count("faults", live(place))
                 self.judge(clause)
                 self.end()
@@ -58,9 +61,13 @@ class FaultRig(Rig):
         """Begin a life: a loaded driver that holds nothing, and books that are empty."""
         if self.closed:
             self.reload()
-        self.ledger.rng.seed(self.seed)
+        self.same_again()
         self.probe.calls.clear()
         self.batches.clear()
+
+    def same_again(self) -> None:
+        """From here on the same sizes and choices as from the beginning of a life."""
+        self.ledger.rng.seed(self.seed)
 
     def judge(self, clause: str) -> None:
         """Demand that the faults left nothing behind: counts, pages, contents; and that the driver works on."""
