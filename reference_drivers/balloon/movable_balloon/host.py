@@ -234,8 +234,9 @@ class Host:
             self.refusals.append(error)
             self._refusal = error
         finally:
-            self._late = None
+            # In this order: once it sees the answer, the guest may send again.
             self._busy = False
+            self._late = None
             if self._guest is not None:
                 self._guest.message_returned()
 
