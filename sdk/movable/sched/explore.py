@@ -19,7 +19,7 @@ __all__ = ["Exploration", "Preemptions", "explore", "portfolio"]
 class Exploration:
     """What a search did, and the failing run that ended it, if one did.
 
-    ``switches`` counts changes of the running CPU over all runs: without any, nothing was concurrent.
+    ``switches`` counts changes between CPUs that had not ended, over all runs: without any, nothing was concurrent.
     ``exhausted`` is true if there is no schedule left within the bound.
     """
 

@@ -107,6 +107,7 @@ class Step:
 class Trace:
     """A run: how it went in numbers, and its steps, which are read from the record on demand.
 
+    ``switches`` are those between CPUs of the scenario, without the one that runs queued work.
     ``hash`` is over CPU, event, object and choice of every step, and the same in every process.
     """
 
