@@ -12,6 +12,9 @@ from movable.sched import chrome_trace, columns
 
 __all__ = ["register"]
 
+_AROUND = 12
+"""Steps that are shown before and after each change of CPUs."""
+
 
 def register(app: App) -> None:
     """Add the command to the application."""
@@ -23,6 +26,7 @@ def replay_command(
     *,
     driver: str | None = None,
     trace: Annotated[Path | None, Parameter(name="--trace")] = None,
+    full: Annotated[bool, Parameter(name="--full", negative="")] = False,
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
 ) -> int:
     """Repeat a race that `movable check` has found. Exit status: 1 it failed again, 0 it did not, 2 wrong usage.
@@ -35,6 +39,8 @@ def replay_command(
         Another driver than the one that the token names: an installed one, or ``module:attribute``.
     trace:
         Write the run to this file, for ui.perfetto.dev or chrome://tracing.
+    full:
+        Print every step; otherwise those far from a change of CPUs are left out.
     quiet:
         Print what failed, without the steps.
     """
@@ -43,7 +49,7 @@ def replay_command(
     done = replay(token, driver)
     console = Console(highlight=False, soft_wrap=True)
     if not quiet:
-        _print_steps(console, done)
+        _print_steps(console, done, None if full else _AROUND)
     if trace is not None:
         failure = done.finding.what if done.finding else None
         trace.write_text(
@@ -53,12 +59,12 @@ def replay_command(
     return 1 if done.failed else 0
 
 
-def _print_steps(console: Console, done: Replay) -> None:
-    trace = done.outcome.trace
-    console.print(
-        f"{done.token.driver}, {done.token.check}: {trace.nr_steps} steps, {trace.preemptions} preemptions\n"
-    )
-    for line in columns(trace, cpus=done.cpus, width=max(console.width, 80)):
+def _print_steps(console: Console, done: Replay, around: int | None) -> None:
+    trace, token = done.outcome.trace, done.token
+    preempted = f"{trace.preemptions} preemption{'' if trace.preemptions == 1 else 's'}"
+    console.print(f"{token.driver}, {token.check}: {trace.nr_steps} steps, {preempted}")
+    console.print("(> a CPU goes on; ! the one before was preempted; -> an operation begins)\n")
+    for line in columns(trace, cpus=done.cpus, width=max(console.width, 80), around=around):
         console.print(line, markup=False)
     console.print()
 

@@ -113,7 +113,7 @@ void mv_sched_result(struct vm *vm, struct mv_sched_result *result)
 {
 	const struct sched *s = vm->sched;
 
-	*result = (struct mv_sched_result){s->nr_steps, s->nr_switches, s->nr_preemptions, s->async_sleeps, s->hash};
+	*result = (struct mv_sched_result){s->nr_steps, s->nr_between, s->nr_preemptions, s->async_sleeps, s->hash};
 }
 
 /* Copies the first `room` steps; how many there are. */

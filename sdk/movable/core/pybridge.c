@@ -107,12 +107,10 @@ static void file_exception(struct vm *vm, const struct page *page, const char *w
 		v->exception = exception;
 		return;
 	}
-	before = vm->nr_violations;
+	/* Handed over first: under a schedule violation() does not come back. */
+	vm->raising = exception;
 	violation(vm, VM_RULE_HOOK_RAISED, page, where, "a return value", "an exception");
-	if (vm->nr_violations > before)
-		vm->violations[before].exception = exception;
-	else
-		Py_XDECREF(exception);
+	Py_CLEAR(vm->raising);
 }
 
 static const char *type_name(PyObject *object, char *text, size_t size)

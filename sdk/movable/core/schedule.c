@@ -185,8 +185,10 @@ static void restore_context(struct vm *vm, const struct cpu_context *context)
 static void switch_to(struct vm *vm, int next)
 {
 	const struct cpu_context mine = save_context(vm);
+	struct sched *s = vm->sched;
 
-	vm->sched->nr_switches++;
+	s->nr_switches++;
+	s->nr_between += !s->cpus[vm->cpu].daemon && !s->cpus[next].daemon;
 	/* A CPU that has run before puts its own context back; one that has not starts with this. */
 	restore_context(vm, &(struct cpu_context){.cpu = next});
 	py_switch(vm, next);

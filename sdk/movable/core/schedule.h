@@ -109,6 +109,7 @@ struct sched {
 	struct sched_step *steps;
 	uint64_t hash;
 	uint32_t nr_switches, nr_preemptions, async_sleeps;
+	uint32_t nr_between; /* switches that daemons have no part in: without any, nothing was concurrent */
 	bool over; /* nothing is left but daemons that wait: let them end */
 
 	unsigned int nr_classes;

@@ -44,8 +44,11 @@ void violation(struct vm *vm, enum rule_id rule, const struct page *page, const 
 	va_end(args);
 
 	/* The first ones tell the cause: when the table is full, later ones are dropped. */
-	if (vm->nr_violations < MAX_VIOLATIONS)
+	if (vm->nr_violations < MAX_VIOLATIONS) {
+		record.exception = vm->raising;
+		vm->raising = NULL;
 		vm->violations[vm->nr_violations++] = record;
+	}
 	/* Under a schedule the first breach ends the run: what other CPUs would do with it tells nothing. */
 	if (!is_fatal(rule) && !vm->sched)
 		return;

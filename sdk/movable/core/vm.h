@@ -206,6 +206,7 @@ struct vm {
 	bool dead;
 	struct violation fatal;
 	void *interrupt; /* owned Python object: a KeyboardInterrupt or the like, to be raised at the boundary */
+	void *raising; /* owned: the exception that the next violation files */
 
 	/* Python (pybridge.h); all borrowed, kept alive by the Python objects around this struct */
 	void **page_objects; /* by pfn */

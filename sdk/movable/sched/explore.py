@@ -19,7 +19,7 @@ __all__ = ["Exploration", "Preemptions", "explore", "portfolio"]
 class Exploration:
     """What a search did, and the failing run that ended it, if one did.
 
-    ``switches`` counts changes of the running CPU over all runs: without any, nothing was concurrent.
+    ``switches`` counts changes between CPUs that had not ended, over all runs: without any, nothing was concurrent.
     ``exhausted`` is true if there is no schedule left within the bound.
     """
 
@@ -32,6 +32,9 @@ class Exploration:
 
 class Preemptions:
     """Every schedule with at most ``bound`` preemptions, fewer first (bounded-preemption search).
+
+    A CPU that lets others run and goes on all the same costs as much as a preemption: one that waits by
+    trying again would have schedules without end.
 
     Each run's trace, handed to `learn`, shows where the next ones can differ. Those of one depth come in an
     order that a seed chooses, so that a search which is cut short has looked everywhere a little.
@@ -55,14 +58,17 @@ class Preemptions:
         """Note the schedules that leave this one later than at its last choice."""
         steps = trace.steps
         last = max((step.number for step in steps if step.chosen != step.default), default=-1)
-        used = sum(step.preempts for step in steps[: last + 1])
+        used = sum(step.price(step.chosen) for step in steps[: last + 1])
         for step in steps[last + 1 :]:
-            cost = used + (step.default == step.cpu)
-            if cost > self.bound:
-                continue
             for cpu in range(step.runnable.bit_length()):
-                if step.runnable >> cpu & 1 and cpu != step.chosen:
+                cost = used + step.price(cpu)
+                if step.runnable >> cpu & 1 and cpu != step.chosen and cost <= self.bound:
                     self._levels[cost].append(schedule.then(Choice(step.cpu, step.own, cpu)))
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether there is no schedule left."""
+        return not any(self._levels)
 
 
 def portfolio(seed: int, first: Trace) -> Iterator[Strategy]:
@@ -105,7 +111,7 @@ def explore(
         if search is not None:
             schedule = search.next()
             if schedule is None:
-                return Exploration(schedules, steps, switches, exhausted=True)
+                break
             strategy = Replay(schedule)
         else:
             strategy = Replay() if strategies is None else next(strategies)
@@ -120,7 +126,7 @@ def explore(
         elif strategies is None:
             strategies = portfolio(seed, trace)
         scenario.vm.close()
-    return Exploration(schedules, steps, switches)
+    return Exploration(schedules, steps, switches, exhausted=search is not None and search.exhausted)
 
 
 def confirmed(make: Callable[[], Scenario], outcome: Outcome) -> Outcome:

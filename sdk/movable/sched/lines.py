@@ -10,9 +10,11 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
+from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
+from zlib import crc32
 
 from movable.errors import MovableError
 
@@ -21,9 +23,7 @@ __all__ = ["LINE_KEYS", "line_points", "modules_of"]
 _NAME = "__movable_line__"
 
 LINE_KEYS: dict[int, str] = {}
-"""What the keys of line points stand for: ``file.py:12``."""
-
-_FILES: dict[str, int] = {}
+"""What the keys of line points stand for: ``file.py:12 x = y``."""
 
 
 def modules_of(obj: object) -> tuple[str, ...]:
@@ -47,32 +47,36 @@ def line_points(modules: Iterable[str], point: Callable[[int], None]) -> Iterato
     Raises:
         MovableError: a module is not loaded, or has no source.
     """
-    names = tuple(modules)
-    replaced = _replacements(names)
-    for name in names:
-        setattr(sys.modules[name], _NAME, point)
+    chosen = tuple(map(_loaded, dict.fromkeys(modules)))
+    replaced = [(function, function.__code__, code) for function, code in _replacements(chosen)]
+    outer = [vars(module).get(_NAME) for module in chosen]
+    for module in chosen:
+        setattr(module, _NAME, point)
     for function, _, instrumented in replaced:
         function.__code__ = instrumented
     try:
         yield
     finally:
-        for function, code, _ in replaced:
-            function.__code__ = code
-        for name in names:
-            delattr(sys.modules[name], _NAME)
+        for function, before, _ in replaced:
+            function.__code__ = before
+        for module, previous in zip(chosen, outer, strict=True):
+            if previous is None:
+                delattr(module, _NAME)
+            else:
+                setattr(module, _NAME, previous)
 
 
 @cache
-def _replacements(names: tuple[str, ...]) -> tuple[tuple[FunctionType, CodeType, CodeType], ...]:
-    """Every function of the modules with its code, and the code with points in it."""
+def _replacements(modules: tuple[ModuleType, ...]) -> tuple[tuple[FunctionType, CodeType], ...]:
+    """Every function of the modules, and the code with points in it."""
     found = []
-    for module in map(_loaded, names):
+    for module in modules:
         codes = _instrumented(module)
         for function in _functions(module):
             own = function.__code__
             code = codes.get((own.co_qualname, own.co_firstlineno))
             if code is not None and code.co_freevars == own.co_freevars:
-                found.append((function, own, code))
+                found.append((function, code))
     return tuple(found)
 
 
@@ -103,7 +107,9 @@ def _functions(module: ModuleType) -> Iterator[FunctionType]:
         if isinstance(value, type):
             todo += vars(value).values()
         elif isinstance(value, property):
-            todo += [value.fget, value.fset]
+            todo += [value.fget, value.fset, value.fdel]
+        elif isinstance(value, cached_property):
+            todo.append(value.func)
         elif isinstance(value, FunctionType) and value.__module__ == module.__name__:
             yield value
         for inner in ("__func__", "__wrapped__"):
@@ -122,7 +128,7 @@ def _instrumented(module: ModuleType) -> dict[tuple[str, int], CodeType]:
         raise MovableError(f"lines: {module.__name__} has no source to put points into")
     tree = ast.parse(source)
     file = module.__file__ or module.__name__
-    tree = ast.fix_missing_locations(_Points(file).visit(tree))
+    tree = ast.fix_missing_locations(_Points(module.__name__, file, source.splitlines()).visit(tree))
     codes: dict[tuple[str, int], CodeType] = {}
     todo = [compile(tree, file, "exec", dont_inherit=True)]
     while todo:
@@ -133,18 +139,21 @@ def _instrumented(module: ModuleType) -> dict[tuple[str, int], CodeType]:
     return codes
 
 
-def _key(file: str, line: int) -> int:
-    key = _FILES.setdefault(file, len(_FILES) + 1) << 24 | line
-    LINE_KEYS[key] = f"{file.rpartition('/')[2]}:{line}"
-    return key
-
-
 class _Points(ast.NodeTransformer):
     """Puts a call in front of every statement inside functions."""
 
-    def __init__(self, file: str) -> None:
-        self.file = file
+    def __init__(self, module: str, file: str, lines: list[str]) -> None:
+        self.base = crc32(module.encode()) << 24
+        self.file = Path(file).name
+        self.lines = lines
         self.depth = 0
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        """The functions of a class; its own statements run once and stay as they are."""
+        depth, self.depth = self.depth, 0
+        self.generic_visit(node)
+        self.depth = depth
+        return node
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         """A function's statements, after its docstring."""
@@ -170,7 +179,12 @@ class _Points(ast.NodeTransformer):
     def _with_points(self, block: list[ast.stmt]) -> list[ast.stmt]:
         out: list[ast.stmt] = []
         for statement in block:
-            name = ast.Name(_NAME, ast.Load())
-            call = ast.Call(name, [ast.Constant(_key(self.file, statement.lineno))], [])
+            call = ast.Call(ast.Name(_NAME, ast.Load()), [ast.Constant(self._key(statement.lineno))], [])
             out += [ast.copy_location(ast.Expr(call), statement), self.visit(statement)]
         return out
+
+    def _key(self, line: int) -> int:
+        """What stands for a line, in every process the same."""
+        key = self.base | line
+        LINE_KEYS[key] = f"{self.file}:{line} {self.lines[line - 1].strip()}"
+        return key

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
-from attrs import field, frozen
+from attrs import field, frozen, validators
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from movable._core import ffi, lib
 from movable.errors import MovableError
 from movable.machine import BROKEN, address_of
 from movable.sched.lines import LINE_KEYS, line_points
+from movable.sched.schedule import MAX_CPUS
 from movable.sched.stacks import of_exception, of_frame
 from movable.sched.strategy import PCT, Random, Replay, Strategy
 from movable.sched.trace import Event, Trace
@@ -23,6 +24,9 @@ __all__ = ["Op", "Outcome", "Run", "Scenario", "run"]
 
 LIMIT = 20_000
 """Steps after which a run that has not ended is a livelock."""
+
+MOST = 10_000_000
+"""The longest run there can be: all its steps are kept."""
 
 _PATIENCE = 100
 _WORK_KEY = 1
@@ -60,7 +64,7 @@ class Scenario:
     finish: Callable[[], object] = lambda: None
     lines: tuple[str, ...] = ()
     strict_async: bool = False
-    limit: int = LIMIT
+    limit: int = field(default=LIMIT, validator=[validators.ge(1), validators.le(MOST)])
 
 
 @frozen
@@ -116,6 +120,8 @@ class Run:
             raise MovableError(
                 f"cpus: the machine has {self.vm.config.cpus}, the scenario needs {len(scenario.cpus)}"
             )
+        if len(scenario.cpus) + self.has_worker > MAX_CPUS:
+            raise MovableError(f"cpus: a schedule has {MAX_CPUS} at most, the one for queued work included")
 
     # What locks say. A CPU may be switched away from in each of these.
 

@@ -9,9 +9,12 @@ from attrs import field, frozen
 
 from movable.errors import ConfigError
 
-__all__ = ["Choice", "Schedule"]
+__all__ = ["MAX_CPUS", "Choice", "Schedule"]
 
-_CHOICE = re.compile(r"([a-z])(\d+)([a-z])")
+MAX_CPUS = len(ascii_lowercase)
+"""CPUs of a schedule: each has a letter in its text."""
+
+_CHOICE = re.compile(r"([a-z])(\d{1,9})([a-z])")
 
 
 @frozen(order=True)

@@ -1,13 +1,15 @@
 """Making a failure small: fewer operations, then fewer switches, as long as it fails for the same cause."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from random import Random as Generator
 
-from attrs import define, frozen
+from attrs import define, evolve, frozen
 
 from movable.sched.run import Outcome, Scenario, run
-from movable.sched.schedule import Schedule
+from movable.sched.schedule import Choice, Schedule
 from movable.sched.strategy import PCT, Replay, Strategy
+from movable.sched.trace import Event
 
 __all__ = ["Dropped", "Failure", "shrink"]
 
@@ -58,19 +60,27 @@ class _Shrinker:
         return None
 
     def drop_operations(self, counts: tuple[int, ...]) -> None:
-        """Leave out whole CPUs, then single operations from the last one on."""
+        """Leave out whole CPUs, then single operations from the last one on, until none can go."""
         groups = [frozenset((cpu, number) for number in range(count)) for cpu, count in enumerate(counts)]
-        singles = [frozenset([one]) for group in groups for one in sorted(group, reverse=True)]
-        for group in [*groups, *singles]:
+        todo = [*groups, *(frozenset([one]) for group in groups for one in sorted(group, reverse=True))]
+        needed: list[Dropped] = []
+        while todo:
+            group = todo.pop(0)
             dropped = self.best.dropped | group
             if dropped == self.best.dropped or len(dropped) == sum(counts):
                 continue
             found = self._search(dropped)
-            if found is not None:
-                self.best = found
+            if found is None:
+                needed.append(group)
+            else:
+                # What was needed in the longer run may not be in the shorter one.
+                self.best, todo, needed = found, todo + needed, []
 
     def _search(self, dropped: Dropped) -> Failure | None:
-        found = self.fails(dropped, Replay(self.best.schedule)) or self.fails(dropped, Replay())
+        moved = _moved(self.best, dropped)
+        found = self.fails(dropped, Replay(moved)) or self.fails(dropped, Replay())
+        if found is None and moved != self.best.schedule:
+            found = self.fails(dropped, Replay(self.best.schedule))
         generator = Generator(len(dropped))
         for number in range(_TRIES):
             if found is not None:
@@ -106,6 +116,39 @@ class _Shrinker:
 
     def _smaller(self, other: Failure) -> bool:
         return _size(other) < _size(self.best)
+
+
+def _moved(failure: Failure, dropped: Dropped) -> Schedule:
+    """The schedule of a failure without the steps of operations that are to be left out as well.
+
+    A choice inside such an operation moves to where it began.
+    """
+    gone = [span for op, span in _spans(failure).items() if op in dropped]
+    choices: dict[tuple[int, int], Choice] = {}
+    for one in failure.schedule.choices:
+        lost = sum(min(len(steps), max(one.step - steps.start, 0)) for cpu, steps in gone if cpu == one.at)
+        choices.setdefault((one.at, one.step - lost), evolve(one, step=one.step - lost))
+    return Schedule(choices.values())
+
+
+def _spans(failure: Failure) -> dict[tuple[int, int], tuple[int, range]]:
+    """For each operation that was begun: its CPU, and which of that CPU's own steps were its."""
+    numbers: dict[int, Iterator[int]] = {}
+    begun: dict[int, tuple[int, int]] = {}
+    spans: dict[tuple[int, int], tuple[int, range]] = {}
+    for step in failure.outcome.trace.steps:
+        if step.event is Event.OP:
+            left = numbers.setdefault(step.cpu, _kept(step.cpu, failure.dropped))
+            begun[step.cpu] = next(left), step.own
+        if step.cpu in begun:
+            number, start = begun[step.cpu]
+            spans[step.cpu, number] = step.cpu, range(start, step.own + 1)
+    return spans
+
+
+def _kept(cpu: int, dropped: Dropped) -> Iterator[int]:
+    """The places of a CPU's operations that were not left out."""
+    return (number for number in count() if (cpu, number) not in dropped)
 
 
 def _size(failure: Failure) -> tuple[int, int, int]:

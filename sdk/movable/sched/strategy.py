@@ -22,6 +22,7 @@ class Strategy(Protocol):
 
 
 _NONE = Schedule()
+_COUNT = [validators.ge(1), validators.lt(2**31)]
 
 
 @frozen
@@ -47,7 +48,7 @@ class Random:
     policy: ClassVar[int] = 2
     schedule: ClassVar[Schedule] = _NONE
     seed: int = 0
-    sharpness: int = field(default=2, validator=validators.ge(1))
+    sharpness: int = field(default=2, validator=_COUNT)
 
 
 @frozen
@@ -62,4 +63,4 @@ class PCT:
     schedule: ClassVar[Schedule] = _NONE
     seed: int = 0
     depth: int = field(default=3, validator=[validators.ge(1), validators.le(33)])
-    length: int = field(default=400, validator=validators.ge(1))
+    length: int = field(default=400, validator=_COUNT)

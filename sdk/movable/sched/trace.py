@@ -96,13 +96,18 @@ class Step:
     @property
     def preempts(self) -> bool:
         """Whether a CPU that could have gone on had to let another one run."""
-        return self.chosen != self.cpu and self.default == self.cpu
+        return self.chosen != self.cpu and self.default == self.cpu and self.event is not Event.START
+
+    def price(self, cpu: int) -> int:
+        """1 where it is a preemption that ``cpu`` goes on, or where this CPU goes on instead of those it lets run."""
+        return 0 if self.event is Event.START else int((self.default == self.cpu) != (cpu == self.cpu))
 
 
 @frozen
 class Trace:
     """A run: how it went in numbers, and its steps, which are read from the record on demand.
 
+    ``switches`` are those between CPUs of the scenario, without the one that runs queued work.
     ``hash`` is over CPU, event, object and choice of every step, and the same in every process.
     """
 

@@ -94,7 +94,9 @@ class VM(RangeCalls):
         return f"<VM {self.config.name!r}, {state}>"
 
     def close(self) -> None:
-        """Free the machine. Drivers need not be closed first; MovableError inside a callback."""
+        """Free the machine. Drivers need not be closed first; MovableError inside a callback or a schedule."""
+        if self.sched is not None:
+            raise MovableError("a VM cannot be closed while a schedule runs on it")
         self.machine.close()
 
     @property
