@@ -12,7 +12,9 @@ def row_names(root: Path) -> set[str]:
     nodes = [node for source in sources for node in ast.walk(ast.parse(source.read_text()))]
     texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     return {
-        text for text in texts if re.fullmatch(r"(copy|migrate|callback|scan|boot|sched|zs|zram)(\.[a-z]+)+", text)
+        text
+        for text in texts
+        if re.fullmatch(r"(copy|migrate|callback|scan|boot|sched|zs|zram)(\.[a-z]+)+", text)
     }
 
 
