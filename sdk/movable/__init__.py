@@ -18,6 +18,7 @@ from movable.drivers import (
 )
 from movable.errors import (
     RULES,
+    BusError,
     ConfigError,
     ContractViolation,
     DeadVM,
@@ -25,6 +26,8 @@ from movable.errors import (
     KernelAssertion,
     MovableError,
     Rule,
+    SegmentationFault,
+    SystemCallError,
     Violation,
 )
 from movable.fidelity import (
@@ -42,11 +45,13 @@ from movable.flags import (
     CompactPriority,
     CompactResult,
     IsolateMode,
+    LruList,
     MigrateMode,
     MigrateReason,
     MigrateType,
     PageFlag,
     PageType,
+    Prot,
     ZoneType,
 )
 from movable.lists import PageList
@@ -64,8 +69,21 @@ from movable.observe import (
     pagetypeinfo,
 )
 from movable.page import Page
+from movable.process import Area, Entry, File, MemoryUse, MigrateMethod, Process
 from movable.sync import BitLock, Mutex, RWLock, SpinLock, WaitQueue, WorkQueue
-from movable.vm import VM, CompactRun, CompactSettings, MigrateResult, Node, VmEvent, Zone, ZoneItem
+from movable.vm import (
+    STEPS,
+    VM,
+    CompactRun,
+    CompactSettings,
+    MigrateResult,
+    MigrationStep,
+    Node,
+    StepLog,
+    VmEvent,
+    Zone,
+    ZoneItem,
+)
 
 __version__ = "0.1.0"
 
@@ -73,12 +91,15 @@ __all__ = [
     "GFP",
     "PAGE_SIZE",
     "RULES",
+    "STEPS",
     "VM",
     "AddressSpace",
     "AllocFlags",
+    "Area",
     "BenchReport",
     "BenchRow",
     "BitLock",
+    "BusError",
     "Capabilities",
     "CheckResult",
     "CompactPriority",
@@ -92,17 +113,23 @@ __all__ = [
     "DriverConformance",
     "DriverError",
     "DriverSpec",
+    "Entry",
     "Expectation",
     "FidelityReport",
     "FidelityRule",
+    "File",
     "Handle",
     "IsolateMode",
     "KernelAssertion",
+    "LruList",
     "MachineConfig",
+    "MemoryUse",
+    "MigrateMethod",
     "MigrateMode",
     "MigrateReason",
     "MigrateResult",
     "MigrateType",
+    "MigrationStep",
     "MovableError",
     "Mutex",
     "Node",
@@ -115,13 +142,18 @@ __all__ = [
     "PageType",
     "Panel",
     "PfnRange",
+    "Process",
+    "Prot",
     "RWLock",
     "RecordingError",
     "Report",
     "Row",
     "RowVerdict",
     "Rule",
+    "SegmentationFault",
     "SpinLock",
+    "StepLog",
+    "SystemCallError",
     "Violation",
     "VmEvent",
     "WaitQueue",

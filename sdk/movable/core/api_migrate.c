@@ -309,7 +309,7 @@ long mv_try_to_compact_pages(struct vm *vm, int nid, unsigned int order, unsigne
 	enum compact_result result;
 
 	API_BEGIN(vm, true);
-	prepare_alloc_context(vm, &ac, gfp, order, nid);
+	prepare_alloc_context(vm, &ac, gfp, order, nid, ~0ULL);
 	vm->task_flags |= PF_MEMALLOC;
 	result = try_to_compact_pages(vm, &ac, alloc_flags, (enum compact_priority)priority);
 	if (!memalloc)

@@ -45,12 +45,14 @@ struct alloc_context {
 	gfp_t gfp;
 	unsigned int order;
 	int nid;
+	uint64_t nodes; /* the nodes that are allowed, a bit each */
 	struct zone *preferred; /* first zone of the zonelist that fits; NULL if none does */
 	enum zone_type high_zoneidx, classzone_idx;
 	enum migratetype migratetype;
 };
 
-void prepare_alloc_context(struct vm *vm, struct alloc_context *ac, gfp_t gfp, unsigned int order, int nid);
+void prepare_alloc_context(struct vm *vm, struct alloc_context *ac, gfp_t gfp, unsigned int order, int nid,
+			   uint64_t nodes);
 
 /* The next zone the request may use, at or after `*position` in its zonelist; NULL at the end. */
 struct zone *next_zone(struct vm *vm, const struct alloc_context *ac, unsigned int *position);
@@ -59,6 +61,9 @@ struct page *get_page_from_freelist(struct vm *vm, const struct alloc_context *a
 
 /* The head page of 2^order pages near node `nid`, with one reference; NULL if there are none. */
 struct page *alloc_pages_node(struct vm *vm, int nid, gfp_t gfp, unsigned int order);
+
+/* The same from the nodes whose bits are set. */
+struct page *alloc_pages_nodes(struct vm *vm, int nid, uint64_t nodes, gfp_t gfp, unsigned int order);
 
 /* Drops a reference on an allocation of this order; the last one frees it. */
 void __free_pages(struct vm *vm, struct page *page, unsigned int order);
