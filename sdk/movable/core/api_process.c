@@ -79,6 +79,12 @@ long mv_touch(struct vm *vm, unsigned int mm, unsigned long address, unsigned lo
 	API_END(vm, touch_process(vm, mm_of(vm, mm), address, length, write));
 }
 
+long mv_pin(struct vm *vm, unsigned int mm, unsigned long address, bool write)
+{
+	API_BEGIN(vm, true);
+	API_END(vm, pin_user_page(vm, mm_of(vm, mm), address, write));
+}
+
 long mv_read_pte(struct vm *vm, unsigned int mm, unsigned long address)
 {
 	return (long)pte_read(mm_of(vm, mm), address);

@@ -273,6 +273,7 @@ long mv_mlock(struct vm *vm, unsigned int mm, unsigned long start, unsigned long
 long mv_access(struct vm *vm, unsigned int mm, unsigned long address, void *buffer, unsigned long length, bool write,
 	       unsigned long *done);
 long mv_touch(struct vm *vm, unsigned int mm, unsigned long address, unsigned long length, bool write);
+long mv_pin(struct vm *vm, unsigned int mm, unsigned long address, bool write);
 long mv_read_pte(struct vm *vm, unsigned int mm, unsigned long address);
 long mv_entries(struct vm *vm, unsigned int mm, unsigned long start, unsigned long end, struct mv_entry *entries,
 		unsigned long room);

@@ -377,6 +377,22 @@ int touch_process(struct vm *vm, struct mm *mm, unsigned long address, unsigned 
 	return 0;
 }
 
+long pin_user_page(struct vm *vm, struct mm *mm, unsigned long address, bool write)
+{
+	struct page *page;
+	int err;
+
+	sched_point(vm, EV_ACCESS, address);
+	err = fault_in(vm, mm, address, write, &page);
+	if (err)
+		return err;
+	/* The zero page has no frame to pin. */
+	if (!page)
+		return -EFAULT;
+	page->_refcount++;
+	return (long)page_to_pfn(vm, page);
+}
+
 int populate_page(struct vm *vm, struct mm *mm, unsigned long address)
 {
 	int err = 0;

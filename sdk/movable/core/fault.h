@@ -23,6 +23,9 @@ int access_process(struct vm *vm, struct mm *mm, unsigned long address, void *bu
 /* One access to each page of the range, without contents. */
 int touch_process(struct vm *vm, struct mm *mm, unsigned long address, unsigned long length, bool write);
 
+/* get_user_pages() for one page: faulted in, with a reference, whatever becomes of the mapping. The pfn, or as above. */
+long pin_user_page(struct vm *vm, struct mm *mm, unsigned long address, bool write);
+
 /* Faults the page of a VM_LOCKED area in, for writing where the area is private and writable. Takes mmap_sem. */
 int populate_page(struct vm *vm, struct mm *mm, unsigned long address);
 

@@ -19,6 +19,9 @@ static void zap_page(struct vm *vm, struct mm *mm, pte_t *pte)
 	}
 	*pte = 0;
 	page_remove_rmap(vm, page);
+	/* A slot that nobody will ever read is not kept. */
+	if (PageSwapCache(page) && !page_mapped(page) && !PageLocked(page))
+		try_to_free_swap(vm, page);
 	put_page(vm, page);
 }
 

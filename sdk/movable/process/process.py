@@ -219,6 +219,17 @@ class Process:
             if entry.kind == "page"
         }
 
+    def pin(self, address: int, *, write: bool = True) -> Page:
+        """Fault a page in and take a reference on it, as get_user_pages does; `Page.put` lets it go.
+
+        A pinned page does not move. The zero page cannot be pinned: SegmentationFault.
+        """
+        answer = self._machine.check(lib.mv_pin(self._machine.c, self.mm(), _user(address), write))
+        if answer < 0:
+            self._fault(answer, address, "pin for writing" if write else "pin for reading")
+        page: Page = self._machine.page(answer)
+        return page
+
     def isolate(self, pages: PageList, address: int = 0, length: int = _END) -> int:
         """Isolate the pages of a range that are on an LRU onto a migration list; how many it holds then."""
         end = min(_size(address) + _size(length), _END)
