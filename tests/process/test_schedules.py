@@ -1,4 +1,4 @@
-"""Processes that touch pages under migration, on several CPUs: nothing is torn, nothing lost (spec/migration.md 2.5)."""
+"""Processes that touch pages under migration, on several CPUs: nothing torn, nothing lost (spec/migration.md 2.5)."""
 
 from collections.abc import Callable
 from errno import EAGAIN
@@ -107,7 +107,7 @@ def test_no_page_is_torn_and_no_access_lost(kind: str, mode: MigrateMode) -> Non
 def test_who_touches_a_page_under_migration_waits() -> None:
     """In some schedule a fault meets the migration entry and sleeps on the page lock; the page is moved (2.5, 25)."""
     waited = failed = 0
-    for step in range(0, 90, 2):
+    for step in range(90):
         vm = VM(MACHINE, debug=1)
         process = vm.process()
         address = filled(process)
