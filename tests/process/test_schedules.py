@@ -264,3 +264,55 @@ def test_a_pinned_page_is_given_back_whole() -> None:
         return scenario(vm, migrating, pinning, finish=finish, limit=60_000)
 
     assert explore(make, range(ROUNDS), seed=17).failure is None
+
+
+def test_reads_of_a_file_under_migration() -> None:
+    """read(2) and write(2) that find the old page wait for its lock and take the new one (2.1, 4.2)."""
+
+    def make() -> Scenario:
+        vm = VM(MACHINE, debug=1)
+        file = vm.file("data", PAGE_SIZE)
+        file.write(0, b"before")
+        process = vm.process()
+        process.touch(process.mmap(PAGE_SIZE, shared=True, file=file))
+
+        def writing() -> None:
+            for text in (b"first!", b"second"):
+                file.write(0, text)
+                assert file.read(0, 6) == text
+
+        def reading() -> None:
+            assert file.read(0, 6) in (b"before", b"first!", b"second")
+
+        def finish() -> None:
+            judge(vm)()
+            assert file.read(0, 6) == b"second"
+
+        return scenario(vm, move(vm, process), writing, reading, finish=finish, limit=60_000)
+
+    assert explore(make, range(3 * ROUNDS), seed=19).failure is None
+
+
+def test_first_touches_meet() -> None:
+    """Threads that touch the same fresh page first share one page, and no write of either is lost (7.5)."""
+
+    def make() -> Scenario:
+        vm = VM(MACHINE, debug=1)
+        process = vm.process()
+        address = process.mmap(PAGE_SIZE)
+
+        def writer(quarter: int) -> Callable[[], None]:
+            return lambda: process.write(address + quarter * QUARTER, b"%d" % quarter)
+
+        def finish() -> None:
+            judge(vm)()
+            assert [process.read(address + quarter * QUARTER, 1) for quarter in range(3)] == [
+                b"0",
+                b"1",
+                b"2",
+            ]
+            assert process.memory.anon == 1
+
+        return scenario(vm, writer(0), writer(1), writer(2), finish=finish)
+
+    assert explore(make, range(ROUNDS), seed=23).failure is None
