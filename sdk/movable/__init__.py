@@ -57,6 +57,8 @@ from movable.flags import (
 from movable.lists import PageList
 from movable.machine import PAGE_SIZE
 from movable.observe import (
+    PAGE_KINDS,
+    Explanation,
     PageKind,
     PageMap,
     Panel,
@@ -64,6 +66,7 @@ from movable.observe import (
     blocks_available,
     buddyinfo,
     draw,
+    explain_migration,
     free_in_blocks,
     page_map,
     pagetypeinfo,
@@ -89,6 +92,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "GFP",
+    "PAGE_KINDS",
     "PAGE_SIZE",
     "RULES",
     "STEPS",
@@ -115,6 +119,7 @@ __all__ = [
     "DriverSpec",
     "Entry",
     "Expectation",
+    "Explanation",
     "FidelityReport",
     "FidelityRule",
     "File",
@@ -173,6 +178,7 @@ __all__ = [
     "check_all",
     "copy_seconds",
     "draw",
+    "explain_migration",
     "find_driver",
     "free_in_blocks",
     "hookimpl",

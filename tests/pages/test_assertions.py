@@ -149,7 +149,7 @@ def page(driver: Recorder) -> Page:
 
 
 def test_each_assertion_is_provoked_here() -> None:
-    """Every assertion of the core is raised by a test of this file or under a schedule, or named with why it cannot be yet."""
+    """Every assertion is raised by a test of this file or under a schedule, or named with why it cannot be yet."""
     assertions = {rule.id for rule in RULES.values() if rule.kind == "assertion"}
     assert set(PROVOKERS) | set(WITHOUT_A_DOOR) | UNDER_A_SCHEDULE == assertions
     assert not set(PROVOKERS) & set(WITHOUT_A_DOOR)

@@ -1,10 +1,13 @@
 """Looking at a machine: /proc texts, maps of what each page is used for, and pictures of them."""
 
 from movable.observe.draw import Panel, draw
+from movable.observe.explain import PAGE_KINDS, Explanation, explain_migration
 from movable.observe.pagemap import PageKind, PageMap, ZoneMap, page_map
 from movable.observe.proc import blocks_available, buddyinfo, free_in_blocks, pagetypeinfo
 
 __all__ = [
+    "PAGE_KINDS",
+    "Explanation",
     "PageKind",
     "PageMap",
     "Panel",
@@ -12,6 +15,7 @@ __all__ = [
     "blocks_available",
     "buddyinfo",
     "draw",
+    "explain_migration",
     "free_in_blocks",
     "page_map",
     "pagetypeinfo",
