@@ -1,6 +1,7 @@
 """What can go wrong, as exceptions: bad input, broken rules, and machines that met a fatal one."""
 
 from collections.abc import Mapping
+from errno import errorcode
 from types import MappingProxyType
 
 from attrs import frozen
@@ -18,6 +19,24 @@ class ConfigError(MovableError, ValueError):
 
 class DriverError(MovableError):
     """A driver that cannot be found, loaded or registered."""
+
+
+class SystemCallError(MovableError, OSError):
+    """A system call of a process that failed: ``errno`` as the kernel answers, ``strerror`` says what and why."""
+
+    def __init__(self, errno: int, text: str) -> None:
+        super().__init__(errno, text)
+
+    def __str__(self) -> str:
+        return f"{self.strerror} [{errorcode.get(self.errno or 0, self.errno)}]"
+
+
+class SegmentationFault(SystemCallError):
+    """An access of a process to memory that it has not mapped, or not for this (SIGSEGV)."""
+
+
+class BusError(SystemCallError):
+    """An access of a process beyond the end of a mapped file (SIGBUS)."""
 
 
 @frozen

@@ -143,6 +143,25 @@ class ZoneType(enum.IntEnum):
     MOVABLE = 3
 
 
+class LruList(enum.IntEnum):
+    """The LRU lists of a node. spec/migration.md 7.1."""
+
+    INACTIVE_ANON = 0
+    ACTIVE_ANON = 1
+    INACTIVE_FILE = 2
+    ACTIVE_FILE = 3
+    UNEVICTABLE = 4
+
+
+class Prot(enum.IntFlag):
+    """What a process may do with an area of its memory; NONE faults on every access."""
+
+    NONE = 0
+    READ = 1
+    WRITE = 2
+    EXEC = 4
+
+
 class PageFlag(enum.IntFlag):
     """Bits of ``page->flags``. spec/migration.md 1.2."""
 

@@ -7,6 +7,7 @@ import pytest
 
 import movable
 from movable.benchmark import SCHEMA
+from movable.benchmark.processes import measure
 from movable.benchmark.terrain import START_PFN, PythonDriver, Terrain
 from movable.cli import main
 from movable.drivers import installed_offers
@@ -18,6 +19,9 @@ ROWS = {
     "migrate.native.checked",
     "migrate.python",
     "migrate.python.observed",
+    "migrate.anon",
+    "migrate.anon.mapped2",
+    "migrate.anon.mapped4",
     "callback.python",
     "callback.python.observed",
     "scan.touch",
@@ -93,3 +97,11 @@ def test_the_python_driver_of_the_benchmark_keeps_its_books() -> None:
     assert set(driver.objects) == set(driver.mapping.pages())
     assert set(driver.objects.values()) == objects
     assert all(page.private == pfn for page, pfn in driver.objects.items())
+
+
+@pytest.mark.parametrize("mappings", [1, 4])
+def test_the_pages_of_processes_are_moved(mappings: int) -> None:
+    """The benchmark of processes migrates pages and copies the same pairs."""
+    sample = measure(16, mappings, seed=1)
+    assert sample.migrate > 0
+    assert sample.plain > 0

@@ -23,6 +23,8 @@ UNDER_A_SCHEDULE = {
 
 WITHOUT_A_DOOR = {
     "lru-active-unevictable": "a page loses PG_unevictable before it is put on the LRU (7.3 step 2)",
+    "migrate-writeback": "writeback is over, or the page let go, before a method runs (4.3 step 2)",
+    "migration-entry-unlocked": "the page is locked from step B1 to step 19 (4.2)",
     "putback-not-movable": "PageMovable is asked before each putback_movable_page (4.1 step 9, 6.5)",
 }
 

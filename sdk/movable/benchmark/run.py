@@ -10,6 +10,7 @@ from time import perf_counter
 
 from attrs import frozen
 
+from movable.benchmark.processes import process_rows
 from movable.benchmark.report import BenchReport, BenchRow
 from movable.benchmark.schedules import schedule_rows
 from movable.benchmark.terrain import Observer, PythonDriver, RefusingDriver, Terrain
@@ -177,19 +178,25 @@ def _schedule_rows(size: _Size) -> Iterator[BenchRow]:
     yield from schedule_rows(size.copy_mib * 16, size.rounds)
 
 
+def _process_rows(size: _Size) -> Iterator[BenchRow]:
+    yield from process_rows(size.copy_mib, size.rounds)
+
+
 def bench(*, quick: bool = False, only: str | None = None, on_row: OnRow | None = None) -> BenchReport:
     """Run every benchmark; a row is handed to ``on_row`` as soon as it is measured.
 
     ``quick`` measures less memory and fewer rounds. Ratios compare figures of one run; each is the median
     of its rounds, so that a busy machine disturbs them little. ``only`` picks groups of rows by a glob over
-    their names: migrate, callback, scan, boot, sched, and what plugins offer by the names of their functions.
+    their names: migrate, process, callback, scan, boot, sched, and what plugins offer by the names of their functions.
     ConfigError if there is none.
     """
     size = QUICK if quick else FULL
-    own = (_migration_rows, _callback_rows, _scan_rows, _boot_rows, _schedule_rows)
+    own = (_migration_rows, _process_rows, _callback_rows, _scan_rows, _boot_rows, _schedule_rows)
     parts: dict[str, Callable[[], Iterable[BenchRow]]] = {
         name: partial(rows_of, size)
-        for name, rows_of in zip(("migrate", "callback", "scan", "boot", "sched"), own, strict=True)
+        for name, rows_of in zip(
+            ("migrate", "process", "callback", "scan", "boot", "sched"), own, strict=True
+        )
     }
     for offered in installed_offers("movable_benchmarks"):
         parts[offered.__name__] = partial(offered, quick)

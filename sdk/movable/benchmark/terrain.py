@@ -17,7 +17,7 @@ START_PFN = 0x1000
 Pairs = list[tuple[int, int]]
 
 
-def _config(pages: int) -> MachineConfig:
+def bench_config(pages: int) -> MachineConfig:
     """One zone of this many pages, nothing checked, nothing poisoned: the mechanism alone is measured."""
     zone = ZoneConfig("Normal", START_PFN, pages, watermarks=Watermarks(0, 0, 0))
     return MachineConfig("bench", (NodeConfig((zone,)),), poison=False, debug=0)
@@ -91,7 +91,7 @@ class Terrain:
     name = "native"
 
     def __init__(self, pages: int, *, debug: int = 0) -> None:
-        self.vm = VM(_config(pages), debug=debug)
+        self.vm = VM(bench_config(pages), debug=debug)
         self.pages = pages
         self._c = self.vm.machine.c
 

@@ -5,8 +5,11 @@
 #include <sys/mman.h>
 
 #include "buddy.h"
+#include "filemap.h"
 #include "scanner.h"
 #include "schedule.h"
+#include "steps.h"
+#include "swap.h"
 
 /* Zeroed memory that costs nothing until it is touched. */
 static void *reserve(size_t bytes)
@@ -224,6 +227,10 @@ struct vm *vm_create(const struct boot_config *config)
 void vm_destroy(struct vm *vm)
 {
 	sched_end(vm);
+	step_log_end(vm);
+	mm_destroy_all(vm);
+	files_destroy_all(vm);
+	swap_destroy(vm);
 	if (vm->memmap)
 		munmap(vm->memmap, vm->memmap_bytes);
 	if (vm->page_objects)

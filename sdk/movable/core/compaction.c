@@ -4,6 +4,7 @@
 #include "lru.h"
 #include "non_lru.h"
 #include "page_alloc.h"
+#include "vmscan.h"
 #include "scanner.h"
 
 static unsigned long compact_gap(int order)
@@ -58,6 +59,20 @@ enum compact_result compaction_suitable(const struct vm *vm, const struct zone *
 	/* NOT_SUITABLE_ZONE in the kernel's trace: too little memory, not too scattered. */
 	index = fragmentation_index(zone, (unsigned int)order);
 	return index >= 0 && index <= vm->extfrag_threshold ? COMPACT_SKIPPED : result;
+}
+
+bool compaction_zonelist_suitable(struct vm *vm, const struct alloc_context *ac, unsigned int alloc_flags)
+{
+	unsigned int position = 0;
+	struct zone *zone;
+
+	while ((zone = next_zone(vm, ac, &position))) {
+		long available = (long)(zone_reclaimable_pages(vm, zone) / ac->order) + zone->stat[NR_FREE_PAGES];
+
+		if (suitable_with(zone, (int)ac->order, alloc_flags, ac->classzone_idx, available) != COMPACT_SKIPPED)
+			return true;
+	}
+	return false;
 }
 
 void defer_compaction(struct zone *zone, int order)

@@ -48,6 +48,9 @@ struct compact_control {
 enum compact_result compaction_suitable(const struct vm *vm, const struct zone *zone, int order,
 					unsigned int alloc_flags, enum zone_type classzone_idx);
 
+/* Whether compaction would make sense in some zone of the request if all that can be reclaimed were (2.13). */
+bool compaction_zonelist_suitable(struct vm *vm, const struct alloc_context *ac, unsigned int alloc_flags);
+
 /* The fragmentation index of 9.5, -1000 to 1000. */
 int fragmentation_index(const struct zone *zone, unsigned int order);
 

@@ -9,6 +9,7 @@
 
 #define ZONE_ITEMS(X)                                                                                        \
 	X(NR_FREE_PAGES, "nr_free_pages")                                                                    \
+	X(NR_MLOCK, "nr_mlock")                                                                              \
 	X(NR_ZSPAGES, "nr_zspages")                                                                          \
 	X(NUMA_HIT, "numa_hit")                                                                              \
 	X(NUMA_MISS, "numa_miss")                                                                            \
@@ -24,14 +25,29 @@
 	X(NR_ACTIVE_FILE, "nr_active_file")                                                                  \
 	X(NR_UNEVICTABLE, "nr_unevictable")                                                                  \
 	X(NR_ISOLATED_ANON, "nr_isolated_anon")                                                              \
-	X(NR_ISOLATED_FILE, "nr_isolated_file")
+	X(NR_ISOLATED_FILE, "nr_isolated_file")                                                              \
+	X(NR_ANON_MAPPED, "nr_anon_pages")                                                                   \
+	X(NR_FILE_MAPPED, "nr_mapped")                                                                       \
+	X(NR_FILE_PAGES, "nr_file_pages")                                                                    \
+	X(NR_FILE_DIRTY, "nr_dirty")                                                                         \
+	X(NR_WRITEBACK, "nr_writeback")                                                                      \
+	X(NR_SHMEM, "nr_shmem")
 
 #define VM_EVENTS(X)                                                                                         \
+	X(PSWPIN, "pswpin")                                                                                  \
+	X(PSWPOUT, "pswpout")                                                                                \
 	X(PGALLOC_DMA, "pgalloc_dma")                                                                        \
 	X(PGALLOC_DMA32, "pgalloc_dma32")                                                                    \
 	X(PGALLOC_NORMAL, "pgalloc_normal")                                                                  \
 	X(PGALLOC_MOVABLE, "pgalloc_movable")                                                                \
 	X(PGFREE, "pgfree")                                                                                  \
+	X(PGACTIVATE, "pgactivate")                                                                          \
+	X(PGDEACTIVATE, "pgdeactivate")                                                                      \
+	X(PGFAULT, "pgfault")                                                                                \
+	X(PGMAJFAULT, "pgmajfault")                                                                          \
+	X(PGREFILL, "pgrefill")                                                                              \
+	X(PGSTEAL_DIRECT, "pgsteal_direct")                                                                  \
+	X(PGSCAN_DIRECT, "pgscan_direct")                                                                    \
 	X(PGMIGRATE_SUCCESS, "pgmigrate_success")                                                            \
 	X(PGMIGRATE_FAIL, "pgmigrate_fail")                                                                  \
 	X(COMPACTMIGRATE_SCANNED, "compact_migrate_scanned")                                                 \
@@ -40,6 +56,12 @@
 	X(COMPACTSTALL, "compact_stall")                                                                     \
 	X(COMPACTFAIL, "compact_fail")                                                                       \
 	X(COMPACTSUCCESS, "compact_success")                                                                 \
+	X(UNEVICTABLE_PGCULLED, "unevictable_pgs_culled")                                                    \
+	X(UNEVICTABLE_PGRESCUED, "unevictable_pgs_rescued")                                                  \
+	X(UNEVICTABLE_PGMLOCKED, "unevictable_pgs_mlocked")                                                  \
+	X(UNEVICTABLE_PGMUNLOCKED, "unevictable_pgs_munlocked")                                              \
+	X(UNEVICTABLE_PGCLEARED, "unevictable_pgs_cleared")                                                  \
+	X(UNEVICTABLE_PGSTRANDED, "unevictable_pgs_stranded")                                                \
 	X(BALLOON_INFLATE, "balloon_inflate")                                                                \
 	X(BALLOON_DEFLATE, "balloon_deflate")                                                                \
 	X(BALLOON_MIGRATE, "balloon_migrate")

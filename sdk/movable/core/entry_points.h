@@ -228,6 +228,110 @@ long mv_page_kinds(struct vm *vm, unsigned long start, unsigned long end, struct
 		   unsigned char *kinds);
 long mv_mod_zone_page_state(struct vm *vm, unsigned long pfn, int item, long delta);
 
+/* LRU pages and reclaim: api_lru.c */
+long mv_isolate_lru_page(struct vm *vm, unsigned long pfn);
+long mv_putback_lru_page(struct vm *vm, unsigned long pfn);
+long mv_lru_add_drain(struct vm *vm);
+long mv_mark_page_accessed(struct vm *vm, unsigned long pfn);
+long mv_lru_pages(struct vm *vm, int nid, int list, unsigned long *pfns, unsigned long room);
+long mv_reclaim_node(struct vm *vm, int nid, unsigned long pages);
+long mv_swapon(struct vm *vm, unsigned long slots);
+void mv_swap_info(struct vm *vm, unsigned long *slots, unsigned long *used);
+
+/* The steps of migrations */
+struct mv_step_record {
+	unsigned char step, cpu;
+	unsigned long pfn, newpfn;
+	int refs, mapcount, new_refs, new_mapcount;
+	const char *function, *file;
+	unsigned int line;
+};
+
+int mv_nr_steps(void);
+void mv_step_text(int step, const char **name, const char **what);
+long mv_step_log_begin(struct vm *vm, unsigned long room);
+void mv_step_log_end(struct vm *vm);
+unsigned long mv_step_log(struct vm *vm, struct mv_step_record *records, unsigned long room);
+
+/* Processes, by id: api_process.c. Addresses in bytes. */
+struct mv_mmap {
+	unsigned long address, length, pgoff;
+	unsigned int flags, file; /* file 0: anonymous */
+	bool fixed;
+};
+
+struct mv_vma {
+	unsigned long start, end, pgoff;
+	unsigned int flags, file;
+	bool shmem; /* shared anonymous memory */
+	void *owner; /* the file's */
+	bool has_policy;
+	int preferred;
+	unsigned long nodes;
+};
+
+enum mv_pte {
+	MV_PTE_PRESENT = 1,
+	MV_PTE_WRITE = 2,
+	MV_PTE_YOUNG = 4,
+	MV_PTE_DIRTY = 8,
+	MV_PTE_PROTNONE = 0x10,
+	MV_PTE_ZERO = 0x20,
+	MV_PTE_SWAP = 0x40,
+	MV_PTE_MIGRATION = 0x80,
+};
+
+/* An entry that is not 0; its pfn or swap slot above MV_PTE_SHIFT. */
+struct mv_entry {
+	unsigned long address, pte;
+};
+
+long mv_mm_create(struct vm *vm);
+long mv_mm_exit(struct vm *vm, unsigned int mm);
+long mv_mm_fork(struct vm *vm, unsigned int mm);
+long mv_mmap(struct vm *vm, unsigned int mm, const struct mv_mmap *request);
+long mv_munmap(struct vm *vm, unsigned int mm, unsigned long start, unsigned long length);
+long mv_mprotect(struct vm *vm, unsigned int mm, unsigned long start, unsigned long length, unsigned int access);
+long mv_mlock(struct vm *vm, unsigned int mm, unsigned long start, unsigned long length, bool lock);
+long mv_access(struct vm *vm, unsigned int mm, unsigned long address, void *buffer, unsigned long length, bool write,
+	       unsigned long *done);
+long mv_touch(struct vm *vm, unsigned int mm, unsigned long address, unsigned long length, bool write);
+long mv_pin(struct vm *vm, unsigned int mm, unsigned long address, bool write);
+long mv_read_pte(struct vm *vm, unsigned int mm, unsigned long address);
+long mv_entries(struct vm *vm, unsigned int mm, unsigned long start, unsigned long end, struct mv_entry *entries,
+		unsigned long room);
+long mv_nr_vmas(struct vm *vm, unsigned int mm);
+void mv_vma(struct vm *vm, unsigned int mm, unsigned int index, struct mv_vma *vma);
+void mv_mm_counters(struct vm *vm, unsigned int mm, long *counters);
+long mv_isolate_range(struct vm *vm, unsigned int mm, unsigned long start, unsigned long end, struct page_list *list);
+long mv_set_vma_policy(struct vm *vm, unsigned int mm, unsigned long start, unsigned long length, int preferred,
+		       unsigned long nodes);
+void mv_set_mm_policy(struct vm *vm, unsigned int mm, int preferred, unsigned long nodes);
+
+/* Files, by id: api_file.c */
+struct mv_file {
+	void *owner;
+	bool shmem, buffers, has_writepage, slow_device;
+	int migrate_method; /* 0 by fallback, 1 migrate_page, 2 buffer_migrate_page */
+	int writepage_error;
+	unsigned long size;
+};
+
+long mv_file_create(struct vm *vm, const struct mv_file *settings);
+long mv_file_close(struct vm *vm, unsigned int file);
+void mv_file_configure(struct vm *vm, unsigned int file, const struct mv_file *settings);
+long mv_file_read(struct vm *vm, unsigned int file, unsigned long offset, void *buffer, unsigned long length);
+long mv_file_write(struct vm *vm, unsigned int file, unsigned long offset, const void *buffer, unsigned long length);
+void mv_file_stored(struct vm *vm, unsigned int file, unsigned long offset, void *buffer, unsigned long length);
+unsigned long mv_file_size(struct vm *vm, unsigned int file);
+long mv_file_pages(struct vm *vm, unsigned int file, unsigned long *indices, unsigned long *pfns, unsigned long room);
+long mv_file_sync(struct vm *vm, unsigned int file);
+long mv_file_start_writeback(struct vm *vm, unsigned int file, unsigned long index);
+long mv_file_end_writeback(struct vm *vm, unsigned int file);
+long mv_file_truncate(struct vm *vm, unsigned int file, unsigned long size);
+long mv_file_invalidate(struct vm *vm, unsigned int file);
+long mv_file_lock_buffer(struct vm *vm, unsigned int file, unsigned long index, bool lock);
+
 /* Emulated CPUs that take turns: api_schedule.c */
 struct mv_step {
 	unsigned char cpu, event, chosen, alternative;

@@ -2,9 +2,13 @@
 #include "migrate.h"
 
 #include "callbacks.h"
+#include "filemap.h"
 #include "lru.h"
+#include "migrate_page.h"
 #include "non_lru.h"
 #include "page_alloc.h"
+#include "steps.h"
+#include "vma.h"
 
 /* What stays the same for all pages of one migrate_pages(). */
 struct migrate_control {
@@ -47,8 +51,7 @@ static int move_to_new_page(struct vm *vm, struct page *newpage, struct page *pa
 	VM_BUG_ON_PAGE(vm, !PageLocked(newpage), newpage, VM_RULE_PAGE_NOT_LOCKED, "new page locked", "unlocked");
 	if (likely(__PageMovable(page)))
 		return move_movable_page(vm, newpage, page, mode);
-	/* LRU pages have no method here: nothing isolates them from their list yet. */
-	return -ENOSYS;
+	return move_lru_page(vm, newpage, page, mode);
 }
 
 /* Takes the old page's lock as far as mode, pass and task allow (spec/migration.md 4.2). */
@@ -71,40 +74,96 @@ static int settle_writeback(struct vm *vm, struct page *page, bool force, enum m
 		return -EBUSY;
 	if (!force)
 		return -EAGAIN;
-	/* Writeback ends by itself; there is no device here that could still be busy with it. */
-	clear_page_flag(page, PG_writeback);
-	(void)vm;
+	/* Nothing of a driver's writeback is counted. */
+	if (__PageMovable(page))
+		clear_page_flag(page, PG_writeback);
+	else
+		wait_on_page_writeback(vm, page);
 	return 0;
+}
+
+/* Both pages locked, an LRU page. Unmaps, moves, and maps again: the new page, or the old one (4.3 steps 6 to 8). */
+static int unmap_and_move_lru(struct vm *vm, struct page *page, struct page *newpage, enum migrate_mode mode)
+{
+	bool was_mapped = false;
+	int rc = -EAGAIN;
+
+	if (!page->mapping) {
+		/* An orphan: cut off its file while its buffers were in use. */
+		if (page_has_private(page)) {
+			try_to_free_buffers(vm, page);
+			return rc;
+		}
+	} else if (page_mapped(page)) {
+		/* B4 */
+		unmap_for_migration(vm, page);
+		migration_step(vm, STEP_B4, page, newpage);
+		was_mapped = true;
+	}
+	if (!page_mapped(page))
+		rc = move_to_new_page(vm, newpage, page, mode);
+	if (was_mapped) {
+		/* B16 */
+		remove_migration_ptes(vm, page, rc == MIGRATEPAGE_SUCCESS ? newpage : page);
+		migration_step(vm, STEP_B16, page, newpage);
+	}
+	return rc;
+}
+
+/* Keeps the anon_vma of a mapped page over the time in which nothing maps it. */
+static struct anon_vma *get_page_anon_vma(const struct page *page)
+{
+	struct anon_vma *anon_vma = page_mapped(page) ? page_anon_vma(page) : NULL;
+
+	if (anon_vma)
+		anon_vma->refs++;
+	return anon_vma;
 }
 
 /* spec/migration.md 4.2, 4.3. */
 static int __unmap_and_move(struct vm *vm, struct page *page, struct page *newpage, bool force,
 			    enum migrate_mode mode)
 {
+	struct anon_vma *anon_vma = NULL;
+	bool is_lru = !__PageMovable(page);
 	int rc;
 
+	/* B1 */
 	if (!lock_old_page(vm, page, force, mode))
 		return -EAGAIN;
+	migration_step(vm, STEP_B1, page, newpage);
+	/* B2 */
 	rc = settle_writeback(vm, page, force, mode);
 	if (rc)
 		goto unlock;
+	migration_step(vm, STEP_B2, page, newpage);
+	if (unlikely(is_lru))
+		anon_vma = get_page_anon_vma(page);
+	/* B3 */
 	rc = -EAGAIN;
 	if (unlikely(!trylock_page(vm, newpage)))
 		goto unlock;
-	/* A driver's page goes straight on; converting the PTEs of an LRU page belongs before this line. */
-	rc = move_to_new_page(vm, newpage, page, mode);
-	/* A driver that unlocked a page has been reported. */
+	migration_step(vm, STEP_B3, page, newpage);
+	/* A driver's page goes straight on. */
+	rc = is_lru ? unmap_and_move_lru(vm, page, newpage, mode) : move_to_new_page(vm, newpage, page, mode);
+	/* 19. A driver that unlocked a page has been reported. */
 	if (likely(PageLocked(newpage)))
 		unlock_page(vm, newpage);
 unlock:
+	if (unlikely(anon_vma != NULL))
+		put_anon_vma(anon_vma);
 	if (likely(PageLocked(page)))
 		unlock_page(vm, page);
 	if (rc == MIGRATEPAGE_SUCCESS) {
+		migration_step(vm, STEP_19, page, newpage);
 		/* Looked at after both unlocks, as Linux 4.9 does: harmless while the tag stays. */
-		if (__PageMovable(newpage))
+		if (__PageMovable(newpage)) {
 			put_page(vm, newpage);
-		else
+		} else {
+			/* 20 */
 			putback_lru_page(vm, newpage);
+			migration_step(vm, STEP_20, page, newpage);
+		}
 	}
 	return rc;
 }
@@ -144,11 +203,13 @@ static int unmap_and_move(struct vm *vm, const struct migrate_control *mc, struc
 
 	if (!newpage)
 		return -ENOMEM;
+	migration_step(vm, STEP_A2, page, newpage);
 	nid = page_to_nid(vm, newpage);
 	if (unlikely(page->_refcount == 1)) {
 		finish_freed_page(vm, page);
 		unused = true;
 	} else {
+		migration_step(vm, STEP_A3, page, newpage);
 		rc = __unmap_and_move(vm, page, newpage, force, mc->mode);
 		unused = rc != MIGRATEPAGE_SUCCESS;
 	}

@@ -4,6 +4,10 @@
 #include "compaction.h"
 #include "lru.h"
 #include "pybridge.h"
+#include "vmscan.h"
+
+#define MAX_RECLAIM_RETRIES 16
+#define MAX_COMPACT_RETRIES 16
 
 enum migratetype gfpflags_to_migratetype(gfp_t gfp)
 {
@@ -224,14 +228,75 @@ static struct page *alloc_pages_may_oom(struct vm *vm, const struct alloc_contex
 	return NULL;
 }
 
-/*
- * spec/compaction.md 2.13, slow path, without its reclaim steps (8, 11, 12): no page of this machine can be
- * reclaimed, so they would make no progress.
- */
+/* How far a request has got in the slow path. */
+struct retries {
+	unsigned int no_progress, compaction;
+	enum compact_priority priority;
+	unsigned long reclaimed; /* by the last round */
+};
+
+/* Step 8 */
+static struct page *alloc_pages_direct_reclaim(struct vm *vm, const struct alloc_context *ac, unsigned int alloc_flags,
+					       struct retries *retries)
+{
+	retries->reclaimed = try_to_free_pages(vm, ac);
+	return retries->reclaimed ? get_page_from_freelist(vm, ac, alloc_flags) : NULL;
+}
+
+/* Step 11: whether what could still be reclaimed would do. */
+static bool should_reclaim_retry(struct vm *vm, const struct alloc_context *ac, unsigned int alloc_flags,
+				 struct retries *retries)
+{
+	unsigned int position = 0;
+	struct zone *zone;
+
+	if (retries->reclaimed && ac->order <= PAGE_ALLOC_COSTLY_ORDER)
+		retries->no_progress = 0;
+	else
+		retries->no_progress++;
+	if (retries->no_progress > MAX_RECLAIM_RETRIES)
+		return false;
+	while ((zone = next_zone(vm, ac, &position))) {
+		unsigned long reclaimable = zone_reclaimable_pages(vm, zone);
+		long available = (long)reclaimable;
+
+		if (!reclaimable)
+			continue;
+		available -= (long)((retries->no_progress * reclaimable + MAX_RECLAIM_RETRIES - 1) / MAX_RECLAIM_RETRIES);
+		if (__zone_watermark_ok(zone, ac->order, zone->watermark[WMARK_MIN], ac->classzone_idx, alloc_flags,
+					   available + zone->stat[NR_FREE_PAGES]))
+			return true;
+	}
+	return false;
+}
+
+/* Step 12, after progress */
+static bool should_compact_retry(struct vm *vm, const struct alloc_context *ac, unsigned int alloc_flags, enum compact_result result,
+				 struct retries *retries)
+{
+	bool costly = ac->order > PAGE_ALLOC_COSTLY_ORDER;
+	enum compact_priority floor = costly ? COMPACT_PRIO_SYNC_LIGHT : COMPACT_PRIO_SYNC_FULL;
+
+	if (!ac->order)
+		return false;
+	retries->compaction += result == COMPACT_SUCCESS;
+	if (result == COMPACT_SKIPPED || result == COMPACT_DEFERRED || result == COMPACT_CONTENDED ||
+	    result == COMPACT_PARTIAL_SKIPPED)
+		return compaction_zonelist_suitable(vm, ac, alloc_flags);
+	if (result != COMPACT_COMPLETE && retries->compaction <= (costly ? 4 : MAX_COMPACT_RETRIES))
+		return true;
+	if (retries->priority <= floor)
+		return false;
+	retries->priority--;
+	retries->compaction = 0;
+	return true;
+}
+
+/* spec/compaction.md 2.13, slow path. */
 static struct page *alloc_pages_slowpath(struct vm *vm, const struct alloc_context *ac)
 {
 	unsigned int alloc_flags = gfp_to_alloc_flags(ac->gfp);
-	enum compact_priority priority = COMPACT_PRIO_SYNC_LIGHT;
+	struct retries retries = {.priority = COMPACT_PRIO_SYNC_LIGHT};
 	enum compact_result result;
 	struct page *page = get_page_from_freelist(vm, ac, alloc_flags);
 	bool reserves = may_use_reserves(vm, ac->gfp), retry;
@@ -245,18 +310,25 @@ static struct page *alloc_pages_slowpath(struct vm *vm, const struct alloc_conte
 		if (ac->gfp & __GFP_NORETRY) {
 			if (result == COMPACT_DEFERRED)
 				return NULL;
-			priority = COMPACT_PRIO_ASYNC;
+			retries.priority = COMPACT_PRIO_ASYNC;
 		}
 	}
 	do {
 		page = get_page_from_freelist(vm, ac, reserves ? ALLOC_NO_WATERMARKS : alloc_flags);
 		if (page || !(ac->gfp & __GFP_DIRECT_RECLAIM) || vm->task_flags & PF_MEMALLOC)
 			return page;
-		page = alloc_pages_direct_compact(vm, ac, alloc_flags, priority, &result);
+		page = alloc_pages_direct_reclaim(vm, ac, alloc_flags, &retries);
+		if (page)
+			return page;
+		page = alloc_pages_direct_compact(vm, ac, alloc_flags, retries.priority, &result);
 		if (page || ac->gfp & __GFP_NORETRY)
 			return page;
 		if (ac->order > PAGE_ALLOC_COSTLY_ORDER && !(ac->gfp & __GFP_REPEAT))
 			return NULL;
+		retry = should_reclaim_retry(vm, ac, alloc_flags, &retries) ||
+			(retries.reclaimed && should_compact_retry(vm, ac, alloc_flags, result, &retries));
+		if (retry)
+			continue;
 		page = alloc_pages_may_oom(vm, ac, &retry);
 	} while (!page && retry && !vm->interrupt);
 	return page;

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "lru.h"
 #include "non_lru.h"
 
 /* A free id, the table grown if need be; 0 if there is none. */
@@ -89,7 +90,7 @@ void page_list_del(struct vm *vm, struct page_list *list, struct page *page)
 
 bool page_list_isolate(struct vm *vm, struct page_list *list, struct page *page, isolate_mode_t mode)
 {
-	if (!isolate_movable_page(vm, page, mode))
+	if (PageLRU(page) ? isolate_lru_page(vm, page) : !isolate_movable_page(vm, page, mode))
 		return false;
 	if (!list->nr)
 		list->isolated = true;

@@ -22,7 +22,7 @@ void page_list_add(struct vm *vm, struct page_list *list, struct page *page, boo
 void page_list_del(struct vm *vm, struct page_list *list, struct page *page);
 
 /*
- * isolate_movable_page(), and the page on the list's tail, counted: what every caller of it does. The list
+ * isolate_lru_page() or isolate_movable_page(), and the page on the list's tail, counted: what every caller of it does. The list
  * is empty or holds isolated pages already.
  */
 bool page_list_isolate(struct vm *vm, struct page_list *list, struct page *page, isolate_mode_t mode);

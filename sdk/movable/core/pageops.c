@@ -2,6 +2,7 @@
 #include "pageops.h"
 
 #include "page_alloc.h"
+#include "swap.h"
 #include "pybridge.h"
 
 static void assert_locked(struct vm *vm, const struct page *page, const char *where)
@@ -34,6 +35,8 @@ void __ClearPageMovable(struct vm *vm, struct page *page)
 
 struct address_space *page_mapping(const struct page *page)
 {
+	if (unlikely(page_flag(page, PG_swapcache)) && !page_flag(page, PG_slab))
+		return &swapper_space;
 	if (page_flag(page, PG_slab) || (unsigned long)page->mapping & PAGE_MAPPING_ANON)
 		return NULL;
 	return movable_mapping(page);
@@ -84,6 +87,24 @@ void lock_page(struct vm *vm, struct page *page)
 	violation(vm, VM_RULE_SELF_DEADLOCK, page, "lock_page", "a lock that will be released",
 		  "held by CPU %d, waited for by CPU %d", page->lock_cpu, vm->cpu);
 	vm_die(vm);
+}
+
+void wait_on_page_locked(struct vm *vm, struct page *page)
+{
+	unsigned long pfn = page_to_pfn(vm, page);
+
+	might_sleep(vm, "wait_on_page_locked");
+	while (PageLocked(page)) {
+		if (vm->sched && page->lock_cpu != vm->cpu) {
+			sched_wait(vm, EV_WAIT_PAGE, pfn, false);
+			continue;
+		}
+		if (page->lock_cpu != vm->cpu && py_wait_on_page(vm, page) && !PageLocked(page))
+			return;
+		violation(vm, VM_RULE_SELF_DEADLOCK, page, "wait_on_page_locked", "a lock that will be released",
+			  "held by CPU %d, waited for by CPU %d", page->lock_cpu, vm->cpu);
+		vm_die(vm);
+	}
 }
 
 void get_page(struct vm *vm, struct page *page)

@@ -131,6 +131,9 @@ static inline bool trylock_page(struct vm *vm, struct page *page)
 /* Waits for the lock through the machine's wait hook; a wait that cannot end is a violation. */
 void lock_page(struct vm *vm, struct page *page);
 
+/* Waits, in the same way, until nobody holds the lock. */
+void wait_on_page_locked(struct vm *vm, struct page *page);
+
 /* After the lock was dropped: who waits for it may go on. */
 void sched_unlock_page(struct vm *vm, const struct page *page);
 

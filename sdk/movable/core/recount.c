@@ -177,4 +177,5 @@ void vm_recount(struct vm *vm)
 	for (unsigned int nid = 0; nid < vm->nr_nodes; nid++)
 		lru_is_valid(vm, &vm->nodes[nid]);
 	page_lists_are_valid(vm);
+	recount_maps(vm);
 }

@@ -11,4 +11,7 @@
 
 void vm_recount(struct vm *vm);
 
+/* The part that concerns processes, files and swap. */
+void recount_maps(struct vm *vm);
+
 #endif

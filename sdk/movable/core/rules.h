@@ -60,6 +60,10 @@ enum rule_kind { RULE_ASSERTION, RULE_RECOUNT, RULE_REPORT, RULE_CONTRACT };
 	  "spec/native-api.md 6.3")                                                                            \
 	X(NESTING, "nesting-too-deep", ASSERTION, "Callbacks do not call back into the machine without end.",  \
 	  "spec/drivers.md 6.1")                                                                               \
+	X(MIGRATE_WRITEBACK, "migrate-writeback", ASSERTION, "No page under writeback is moved.",               \
+	  "spec/migration.md 6.9")                                                                             \
+	X(MIGRATION_ENTRY_UNLOCKED, "migration-entry-unlocked", ASSERTION,                                      \
+	  "Migration entries are made and resolved while the page is locked.", "spec/migration.md 6.9")         \
 	/* Full recounts */                                                                                    \
 	X(RECOUNT_FREE_LIST, "recount-free-list", RECOUNT,                                                     \
 	  "Every free list holds free buddies of its order and zone, as many as nr_free says.",                \
@@ -78,6 +82,12 @@ enum rule_kind { RULE_ASSERTION, RULE_RECOUNT, RULE_REPORT, RULE_CONTRACT };
 	  "spec/migration.md 1.1")                                                                             \
 	X(RECOUNT_ISOLATED, "recount-isolated", RECOUNT,                                                       \
 	  "The isolated counters equal the pages on callers' lists.", "spec/migration.md 10")                  \
+	X(RECOUNT_RMAP, "recount-rmap", RECOUNT, "A page is mapped as often as page tables say.",               \
+	  "spec/migration.md 1.1")                                                                             \
+	X(RECOUNT_CACHE, "recount-cache", RECOUNT, "The page caches hold the pages that say so.",              \
+	  "spec/migration.md 2.1")                                                                             \
+	X(RECOUNT_MM, "recount-mm", RECOUNT, "A process holds as many pages as it counts.",                    \
+	  "spec/migration.md 2.5")                                                                             \
 	/* Bug reports of the page allocator */                                                                \
 	X(BAD_PAGE, "bad-page", REPORT, "A page is freed unlocked, unmapped, off every list and without owner's marks.", \
 	  "spec/migration.md 1.5")                                                                             \

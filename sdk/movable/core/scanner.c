@@ -2,8 +2,10 @@
 #include "scanner.h"
 
 #include "buddy.h"
+#include "lru.h"
 #include "non_lru.h"
 #include "page_alloc.h"
+#include "rmap.h"
 
 /* The end of the 2^order aligned group that holds pfn. */
 static unsigned long group_end(unsigned long pfn, unsigned int order)
@@ -95,6 +97,20 @@ static bool inside_free_block(const struct vm *vm, unsigned long pfn)
 	return false;
 }
 
+/* 4.2, checks 8 to 12. A pinned anonymous page could not be moved. */
+static bool scan_lru_page(struct vm *vm, struct page *page, isolate_mode_t mode)
+{
+	if (!page_mapping(page) && page->_refcount > page_mapcount(page))
+		return false;
+	return !__isolate_lru_page(vm, page, mode);
+}
+
+/* 4.2, check 7 */
+static bool scan_movable_page(struct vm *vm, struct page *page, isolate_mode_t mode)
+{
+	return __PageMovable(page) && !PageIsolated(page) && isolate_movable_page(vm, page, mode);
+}
+
 /* Looks at one page; true if it was isolated (4.2, checks 5 to 13). Moves scan->low over blocks. */
 static bool scan_page(struct vm *vm, struct compact_control *cc, struct migrate_scan *scan, isolate_mode_t mode)
 {
@@ -119,8 +135,7 @@ static bool scan_page(struct vm *vm, struct compact_control *cc, struct migrate_
 	 */
 	if (unlikely(!page->_refcount) && inside_free_block(vm, scan->low))
 		return false;
-	/* LRU pages would be taken here, under the LRU lock (4.2, checks 8 to 12). */
-	if (PageLRU(page) || !__PageMovable(page) || PageIsolated(page) || !isolate_movable_page(vm, page, mode)) {
+	if (!(PageLRU(page) ? scan_lru_page(vm, page, mode) : scan_movable_page(vm, page, mode))) {
 		scan_failed(vm, cc, scan);
 		return false;
 	}
@@ -136,9 +151,9 @@ static bool scan_page(struct vm *vm, struct compact_control *cc, struct migrate_
 static bool nothing_to_do(const struct page *page)
 {
 	bool block = PageBuddy(page) & (page_order(page) != 0);
-	bool compound = page_flag(page, PG_head);
+	bool compound_or_lru = page->flags & (1UL << PG_head | 1UL << PG_lru);
 
-	return !(block | compound | __PageMovable(page));
+	return !(block | compound_or_lru | __PageMovable(page));
 }
 
 /* Passes over pages that only count as scanned. Where a failed page matters, each is looked at closely. */

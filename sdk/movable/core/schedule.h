@@ -38,6 +38,10 @@ enum sched_event {
 	EV_MIGRATE,
 	EV_PUTBACK,
 	EV_RETURN,
+	EV_FAULT, /* a page fault begins; the page's address */
+	EV_RMAP,  /* one mapping of a page is about to be changed */
+	EV_MOVE,  /* a page in a cache is frozen, between its two places */
+	EV_ACCESS, /* a process is about to read or write memory; its address */
 	NR_SCHED_EVENTS
 };
 

@@ -192,6 +192,16 @@ struct vm {
 	enum migrate_mode callback_mode; /* migratepage's */
 	struct sched *sched; /* several CPUs take turns (schedule.h), or NULL */
 
+	/* Processes and files by id, and swap space; NULL where one has ended (task.h, filemap.h, swap.h) */
+	struct mm **mms;
+	unsigned int nr_mms;
+	struct file **files;
+	unsigned int nr_files;
+	struct swap_info *swap;
+	uint64_t lock_serial;
+
+	struct step_log *step_log; /* where the steps of migrations are noted (steps.h), or NULL */
+
 	/* Page lists handed to Python, by id; slot 0 is never used. */
 	struct page_list **lists;
 	unsigned int nr_lists;

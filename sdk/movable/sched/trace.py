@@ -38,6 +38,10 @@ class Event(IntEnum):
     MIGRATE = 20
     PUTBACK = 21
     RETURN = 22
+    FAULT = 23
+    RMAP = 24
+    MOVE = 25
+    ACCESS = 26
 
 
 CALLBACKS = (Event.ISOLATE, Event.MIGRATE, Event.PUTBACK)
@@ -47,7 +51,13 @@ _PAGE_EVENTS = frozenset(range(Event.LOCK_PAGE, Event.PUT_PAGE + 1)) | {
     Event.FREE,
     Event.COPY,
     Event.RETURN,
+    Event.FAULT,
+    Event.RMAP,
+    Event.MOVE,
+    Event.ACCESS,
 }
+_VM_LOCK_KEY = 1 << 60
+_VM_LOCKS = ("mmap_sem", "anon_vma lock", "i_mmap lock", "tree lock")
 _WORDS = {
     Event.OP: "->",
     Event.LOCK: "lock",
@@ -69,6 +79,10 @@ _WORDS = {
     Event.MIGRATE: "migratepage",
     Event.PUTBACK: "putback_page",
     Event.RETURN: "returns, page",
+    Event.FAULT: "page fault at",
+    Event.RMAP: "changes a mapping of page",
+    Event.MOVE: "has frozen page",
+    Event.ACCESS: "accesses memory at",
     Event.LINE: "line",
     Event.END: "end",
     Event.START: "start",
@@ -171,5 +185,7 @@ class Trace:
         """The name of a lock or event; of a page for the keys of none."""
         if key in self.names:
             return self.names[key]
+        if key & _VM_LOCK_KEY:
+            return f"{_VM_LOCKS[key >> 52 & 0xFF]} {key & 0xFFFF_FFFF}"
         base = key >> 32 << 32
         return f"{self.names[base]}[{key - base:#x}]" if base in self.names else f"page {key:#x}"

@@ -3,20 +3,26 @@
 from movable.vm.compaction import CompactRun, CompactSettings
 from movable.vm.contig import RangeResult
 from movable.vm.counters import VmEvent, ZoneItem
+from movable.vm.lru import Lru
 from movable.vm.migration import MigrateResult, NodeTarget
+from movable.vm.steps import STEPS, MigrationStep, StepLog
 from movable.vm.vm import VM
 from movable.vm.zones import MAX_ORDER, CompactState, Node, Zone
 
 __all__ = [
     "MAX_ORDER",
+    "STEPS",
     "VM",
     "CompactRun",
     "CompactSettings",
     "CompactState",
+    "Lru",
     "MigrateResult",
+    "MigrationStep",
     "Node",
     "NodeTarget",
     "RangeResult",
+    "StepLog",
     "VmEvent",
     "Zone",
     "ZoneItem",

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The memory of a process: its areas, its page table and what it holds. spec/migration.md 2.5.
+ */
+#ifndef MOVABLE_TASK_H
+#define MOVABLE_TASK_H
+
+#include "lock.h"
+#include "pageops.h"
+#include "radix.h"
+
+/* Flags of an area, Linux's values. */
+enum vma_flags { VM_READ = 1, VM_WRITE = 2, VM_EXEC = 4, VM_SHARED = 8, VM_LOCKED = 0x2000 };
+
+#define VM_ACCESS_FLAGS (VM_READ | VM_WRITE | VM_EXEC)
+
+/* User addresses lie in [MMAP_MIN, TASK_SIZE); areas are placed from MMAP_BASE down. */
+#define MMAP_MIN 0x10000UL
+#define MMAP_BASE 0x7ffff7fff000UL
+#define TASK_SIZE 0x7ffffffff000UL
+
+enum mm_counter { MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES, NR_MM_COUNTERS };
+
+/* Where pages of a fault may come from: a node to start at (-1: the CPU's own) and the nodes that are allowed. */
+struct mempolicy {
+	int preferred;
+	uint64_t nodes;
+};
+
+/* The areas that may map one anonymous page: those of a process and of its descendants. */
+struct anon_vma {
+	struct vm_lock lock;
+	struct list_head vmas; /* parents before their children */
+	int refs;
+};
+
+struct file;
+struct mm;
+
+/* An area. Of a file if `file` is set; shared anonymous memory has a file of its own. */
+struct vma {
+	unsigned long start, end;
+	unsigned long pgoff; /* of `start`, in pages: in the file, or the address itself */
+	unsigned int flags;
+	struct mm *mm;
+	struct file *file;
+	struct anon_vma *anon_vma; /* NULL until the first private page */
+	struct list_head anon_node, i_mmap_node;
+	bool has_policy;
+	struct mempolicy policy;
+};
+
+struct mm {
+	unsigned int id;
+	struct vm_lock mmap_sem;
+	struct vma **vmas; /* by address */
+	unsigned int nr_vmas, room;
+	struct radix page_table;
+	long counters[NR_MM_COUNTERS];
+	unsigned long locked_vm; /* pages of VM_LOCKED areas */
+	struct mempolicy policy;
+};
+
+#define list_vma(pos, member) ((struct vma *)((char *)(pos) - offsetof(struct vma, member)))
+
+
+/* A process without memory; NULL if there is none for it. */
+struct mm *mm_create(struct vm *vm);
+
+/* The process of this id, which lives (its Python object makes sure). */
+struct mm *mm_of(const struct vm *vm, unsigned int id);
+
+/* A copy that shares all pages, private ones until one side writes. The id, or -ENOMEM. */
+long mm_fork(struct vm *vm, struct mm *parent);
+
+/* Ends the process: everything is unmapped, and the structure freed. */
+void mm_exit(struct vm *vm, struct mm *mm);
+
+/* Frees all processes with the machine; their pages need no care any more. */
+void mm_destroy_all(struct vm *vm);
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+#include "vma.h"
+
+#include <stdlib.h>
+
+#include "filemap.h"
+
+unsigned int vma_index(const struct mm *mm, unsigned long address)
+{
+	unsigned int low = 0, high = mm->nr_vmas;
+
+	while (low < high) {
+		unsigned int middle = (low + high) / 2;
+
+		if (mm->vmas[middle]->end > address)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}
+
+struct vma *find_vma(const struct mm *mm, unsigned long address)
+{
+	unsigned int index = vma_index(mm, address);
+
+	return index < mm->nr_vmas && mm->vmas[index]->start <= address ? mm->vmas[index] : NULL;
+}
+
+void put_anon_vma(struct anon_vma *anon_vma)
+{
+	if (!--anon_vma->refs)
+		free(anon_vma);
+}
+
+int anon_vma_prepare(struct vm *vm, struct vma *vma)
+{
+	struct anon_vma *anon_vma;
+
+	if (vma->anon_vma)
+		return 0;
+	anon_vma = calloc(1, sizeof(*anon_vma));
+	if (!anon_vma)
+		return -ENOMEM;
+	vm_lock_init(vm, &anon_vma->lock, ANON_VMA_LOCK);
+	list_init(&anon_vma->vmas);
+	anon_vma->refs = 1;
+	list_add_tail(&vma->anon_node, &anon_vma->vmas);
+	vma->anon_vma = anon_vma;
+	return 0;
+}
+
+void vma_link_rmap(struct vm *vm, struct vma *vma, struct vma *origin)
+{
+	if (vma->anon_vma) {
+		down_write(vm, &vma->anon_vma->lock);
+		vma->anon_vma->refs++;
+		list_add(&vma->anon_node, &origin->anon_node);
+		up_write(vm, &vma->anon_vma->lock);
+	}
+	if (vma->file) {
+		down_write(vm, &vma->file->i_mmap_lock);
+		vma->file->refs++;
+		list_add(&vma->i_mmap_node, &origin->i_mmap_node);
+		up_write(vm, &vma->file->i_mmap_lock);
+	}
+}
+
+int vma_insert(struct mm *mm, struct vma *vma)
+{
+	unsigned int index = vma_index(mm, vma->start);
+
+	if (mm->nr_vmas == mm->room) {
+		unsigned int room = mm->room ? 2 * mm->room : 8;
+		struct vma **vmas = realloc(mm->vmas, room * sizeof(*vmas));
+
+		if (!vmas)
+			return -ENOMEM;
+		mm->vmas = vmas;
+		mm->room = room;
+	}
+	memmove(&mm->vmas[index + 1], &mm->vmas[index], (mm->nr_vmas - index) * sizeof(*mm->vmas));
+	mm->vmas[index] = vma;
+	mm->nr_vmas++;
+	vma->mm = mm;
+	return 0;
+}
+
+void vma_remove(struct vm *vm, struct mm *mm, unsigned int index)
+{
+	struct vma *vma = mm->vmas[index];
+
+	memmove(&mm->vmas[index], &mm->vmas[index + 1], (--mm->nr_vmas - index) * sizeof(*mm->vmas));
+	if (vma->anon_vma) {
+		down_write(vm, &vma->anon_vma->lock);
+		list_del(&vma->anon_node);
+		up_write(vm, &vma->anon_vma->lock);
+		put_anon_vma(vma->anon_vma);
+	}
+	if (vma->file) {
+		down_write(vm, &vma->file->i_mmap_lock);
+		list_del(&vma->i_mmap_node);
+		up_write(vm, &vma->file->i_mmap_lock);
+		file_put(vm, vma->file);
+	}
+	free(vma);
+}
+
+int vma_split_at(struct vm *vm, struct mm *mm, unsigned long address)
+{
+	struct vma *vma = find_vma(mm, address), *upper;
+	int err;
+
+	if (!vma || vma->start == address)
+		return 0;
+	upper = malloc(sizeof(*upper));
+	if (!upper)
+		return -ENOMEM;
+	*upper = *vma;
+	upper->pgoff += (address - vma->start) >> PAGE_SHIFT;
+	upper->start = address;
+	/* Linked before the lower part shrinks: at no time is a page outside both. */
+	vma_link_rmap(vm, upper, vma);
+	vma->end = address;
+	err = vma_insert(mm, upper);
+	if (err) {
+		vma->end = upper->end;
+		if (upper->anon_vma) {
+			list_del(&upper->anon_node);
+			put_anon_vma(upper->anon_vma);
+		}
+		if (upper->file) {
+			list_del(&upper->i_mmap_node);
+			file_put(vm, upper->file);
+		}
+		free(upper);
+	}
+	return err;
+}
+
+static bool can_merge(const struct vma *a, const struct vma *b)
+{
+	bool same_policy = a->policy.preferred == b->policy.preferred && a->policy.nodes == b->policy.nodes;
+
+	if (a->has_policy != b->has_policy || (a->has_policy && !same_policy))
+		return false;
+	return a->end == b->start && a->flags == b->flags && a->file == b->file &&
+	       a->pgoff + ((a->end - a->start) >> PAGE_SHIFT) == b->pgoff &&
+	       (!a->anon_vma || !b->anon_vma || a->anon_vma == b->anon_vma);
+}
+
+/* The lower area takes over the upper one. */
+static void merge(struct vm *vm, struct mm *mm, unsigned int index)
+{
+	struct vma *a = mm->vmas[index], *b = mm->vmas[index + 1];
+
+	if (!a->anon_vma && b->anon_vma) {
+		down_write(vm, &b->anon_vma->lock);
+		a->anon_vma = b->anon_vma;
+		a->anon_vma->refs++;
+		list_add_tail(&a->anon_node, &b->anon_node);
+		up_write(vm, &b->anon_vma->lock);
+	}
+	a->end = b->end;
+	vma_remove(vm, mm, index + 1);
+}
+
+void vma_merge_range(struct vm *vm, struct mm *mm, unsigned long start, unsigned long end)
+{
+	unsigned int i = vma_index(mm, start ? start - 1 : 0);
+
+	while (i + 1 < mm->nr_vmas && mm->vmas[i]->start < end) {
+		if (can_merge(mm->vmas[i], mm->vmas[i + 1]))
+			merge(vm, mm, i);
+		else
+			i++;
+	}
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reclaim, as far as the allocator's slow path needs it. spec/compaction.md 2.13 steps 8, 11, 12.
+ */
+#ifndef MOVABLE_VMSCAN_H
+#define MOVABLE_VMSCAN_H
+
+#include "page_alloc.h"
+
+/* Frees pages of the nodes that a request may use; how many. */
+unsigned long try_to_free_pages(struct vm *vm, const struct alloc_context *ac);
+
+/* Frees up to `pages` pages of a node, whatever the request; how many. */
+unsigned long reclaim_node(struct vm *vm, struct pglist_data *node, unsigned long pages);
+
+/* Pages of the zone's node that reclaim may look at: anonymous ones only while there is swap space. */
+unsigned long zone_reclaimable_pages(const struct vm *vm, const struct zone *zone);
+
+#endif
