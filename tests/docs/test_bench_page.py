@@ -10,7 +10,7 @@ def row_names(root: Path) -> set[str]:
     sources = (root / "sdk/movable/benchmark").glob("*.py")
     nodes = [node for source in sources for node in ast.walk(ast.parse(source.read_text()))]
     texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    return {text for text in texts if re.fullmatch(r"(copy|migrate|callback|scan|boot)(\.[a-z]+)+", text)}
+    return {text for text in texts if re.fullmatch(r"(copy|migrate|callback|scan|boot)(\.[a-z]+[0-9]?)+", text)}
 
 
 def test_the_page_explains_every_row(root: Path) -> None:
