@@ -94,8 +94,8 @@ class World:
         """The end of a process, unless it is the last."""
         if len(self.private) > 1:
             process = self.any()
-            process.exit()
             del self.private[process], self.places[process]
+            process.exit()
 
     def lock(self) -> None:
         """mlock or munlock of a few pages."""
