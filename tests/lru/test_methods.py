@@ -6,7 +6,7 @@ import pytest
 from migration.kit import Targets
 from process.kit import cached, isolated, isolated_pages, page_at, stored_file
 
-from movable import PAGE_SIZE, VM, File, MigrateMethod, MigrateMode, MigrateResult, PageFlag, Process
+from movable import PAGE_SIZE, VM, File, MigrateMethod, MigrateMode, MigrateResult, Page, PageFlag, Process
 
 NOT_SYNC = [MigrateMode.ASYNC, MigrateMode.SYNC_LIGHT]
 
@@ -69,9 +69,12 @@ def test_a_dirty_page_is_written_out_first(vm: VM, process: Process, targets: Ta
     mapped: list[bool] = []
 
     class Watching(Targets):
-        def get(self, page: object) -> object:  # type: ignore[override]
+        """Targets that note whether the page is mapped when they are asked."""
+
+        def get(self, page: Page) -> Page | None:
+            """A fresh page."""
             mapped.append(process.page(address) is not None)
-            return super().get(page)  # type: ignore[arg-type]
+            return super().get(page)
 
     watching = Watching(vm)
     assert migrate(vm, file, watching).ret == 0

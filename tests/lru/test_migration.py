@@ -134,7 +134,10 @@ def test_a_pin_dropped_in_time(vm: VM, process: Process) -> None:
     page.get()
 
     class Letting(Targets):
+        """Targets that drop the pin at the fourth request."""
+
         def get(self, page: Page) -> Page | None:
+            """A fresh page."""
             if len(self.asked) == 3:
                 page.put()
             return super().get(page)

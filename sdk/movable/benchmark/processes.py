@@ -16,7 +16,8 @@ from movable.vm import VM
 
 __all__ = ["process_rows"]
 
-MAPPINGS = (1, 2, 4)
+ROWS = {1: "migrate.anon", 2: "migrate.anon.mapped2", 4: "migrate.anon.mapped4"}
+"""The rows by how often each page is mapped."""
 
 
 @frozen
@@ -72,9 +73,9 @@ def _further(samples: dict[int, list[_Sample]], mappings: int) -> float:
 
 def process_rows(mib: int, rounds: int) -> Iterator[BenchRow]:
     """A row for each number of mappings; what one more mapping costs is in the note."""
-    samples: dict[int, list[_Sample]] = {mappings: [] for mappings in MAPPINGS}
+    samples: dict[int, list[_Sample]] = {mappings: [] for mappings in ROWS}
     for seed in range(1, rounds + 1):
-        for mappings in MAPPINGS:
+        for mappings in ROWS:
             samples[mappings].append(measure(mib, mappings, seed))
     for mappings, taken in samples.items():
         note = "anonymous pages of a process, scan included"
@@ -82,7 +83,7 @@ def process_rows(mib: int, rounds: int) -> Iterator[BenchRow]:
             further = _further(samples, mappings)
             note = f"mapped by {mappings} processes: {further:.2f} of a plain copy for each further mapping"
         yield BenchRow(
-            "migrate.anon" if mappings == 1 else f"migrate.anon.mapped{mappings}",
+            ROWS[mappings],
             median(sample.migrate for sample in taken),
             "pages/s",
             ratio=median(sample.migrate / sample.plain for sample in taken),

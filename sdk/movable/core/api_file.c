@@ -9,6 +9,15 @@ static struct file *file_of(struct vm *vm, unsigned int id)
 	return vm->files[id];
 }
 
+/* For a call in which other CPUs may give the handle up; to be given back with file_put(). */
+static struct file *get_file(struct vm *vm, unsigned int id)
+{
+	struct file *file = file_of(vm, id);
+
+	file->refs++;
+	return file;
+}
+
 long mv_file_create(struct vm *vm, const struct mv_file *settings)
 {
 	const struct file_settings s = {
@@ -46,16 +55,28 @@ void mv_file_configure(struct vm *vm, unsigned int id, const struct mv_file *set
 	file->slow_device = settings->slow_device;
 }
 
-long mv_file_read(struct vm *vm, unsigned int file, unsigned long offset, void *buffer, unsigned long length)
+long mv_file_read(struct vm *vm, unsigned int id, unsigned long offset, void *buffer, unsigned long length)
 {
+	struct file *file;
+	long answer;
+
 	API_BEGIN(vm, true);
-	API_END(vm, file_read(vm, file_of(vm, file), offset, buffer, length));
+	file = get_file(vm, id);
+	answer = file_read(vm, file, offset, buffer, length);
+	file_put(vm, file);
+	API_END(vm, answer);
 }
 
-long mv_file_write(struct vm *vm, unsigned int file, unsigned long offset, const void *buffer, unsigned long length)
+long mv_file_write(struct vm *vm, unsigned int id, unsigned long offset, const void *buffer, unsigned long length)
 {
+	struct file *file;
+	long answer;
+
 	API_BEGIN(vm, true);
-	API_END(vm, file_write(vm, file_of(vm, file), offset, buffer, length));
+	file = get_file(vm, id);
+	answer = file_write(vm, file, offset, buffer, length);
+	file_put(vm, file);
+	API_END(vm, answer);
 }
 
 void mv_file_stored(struct vm *vm, unsigned int file, unsigned long offset, void *buffer, unsigned long length)
@@ -87,10 +108,16 @@ long mv_file_pages(struct vm *vm, unsigned int file, unsigned long *indices, uns
 	return (long)count;
 }
 
-long mv_file_sync(struct vm *vm, unsigned int file)
+long mv_file_sync(struct vm *vm, unsigned int id)
 {
+	struct file *file;
+	long answer;
+
 	API_BEGIN(vm, true);
-	API_END(vm, file_sync(vm, file_of(vm, file)));
+	file = get_file(vm, id);
+	answer = file_sync(vm, file);
+	file_put(vm, file);
+	API_END(vm, answer);
 }
 
 /* 0; -ENOENT if the page is not cached; -EBUSY if it is under writeback already. */
@@ -119,17 +146,27 @@ long mv_file_end_writeback(struct vm *vm, unsigned int file)
 	API_END(vm, file_end_writeback(vm, file_of(vm, file)));
 }
 
-long mv_file_truncate(struct vm *vm, unsigned int file, unsigned long size)
+long mv_file_truncate(struct vm *vm, unsigned int id, unsigned long size)
 {
+	struct file *file;
+
 	API_BEGIN(vm, true);
-	file_truncate(vm, file_of(vm, file), size);
+	file = get_file(vm, id);
+	file_truncate(vm, file, size);
+	file_put(vm, file);
 	API_END(vm, 0);
 }
 
-long mv_file_invalidate(struct vm *vm, unsigned int file)
+long mv_file_invalidate(struct vm *vm, unsigned int id)
 {
+	struct file *file;
+	long answer;
+
 	API_BEGIN(vm, true);
-	API_END(vm, file_invalidate(vm, file_of(vm, file)));
+	file = get_file(vm, id);
+	answer = file_invalidate(vm, file);
+	file_put(vm, file);
+	API_END(vm, answer);
 }
 
 static long lock_buffer(struct file *file, unsigned long index, bool lock)

@@ -26,63 +26,115 @@ long mv_mm_exit(struct vm *vm, unsigned int mm)
 	API_END(vm, 0);
 }
 
-long mv_mm_fork(struct vm *vm, unsigned int mm)
+long mv_mm_fork(struct vm *vm, unsigned int id)
 {
+	struct mm *mm;
+	long answer;
+
 	API_BEGIN(vm, true);
-	API_END(vm, mm_fork(vm, mm_of(vm, mm)));
+	mm = get_mm(vm, id);
+	answer = mm_fork(vm, mm);
+	mmput(vm, mm);
+	API_END(vm, answer);
 }
 
-long mv_mmap(struct vm *vm, unsigned int mm, const struct mv_mmap *request)
+long mv_mmap(struct vm *vm, unsigned int id, const struct mv_mmap *request)
 {
+	struct file *file = request->file ? vm->files[request->file] : NULL;
+	struct mm *mm;
+	long answer;
 	const struct mmap_request r = {
 		.address = request->address,
 		.length = request->length,
 		.flags = request->flags,
-		.file = request->file ? vm->files[request->file] : NULL,
+		.file = file,
 		.pgoff = request->pgoff,
 		.fixed = request->fixed,
 	};
 
 	API_BEGIN(vm, true);
-	API_END(vm, do_mmap(vm, mm_of(vm, mm), &r));
+	mm = get_mm(vm, id);
+	if (file)
+		file->refs++;
+	answer = do_mmap(vm, mm, &r);
+	if (file)
+		file_put(vm, file);
+	mmput(vm, mm);
+	API_END(vm, answer);
 }
 
-long mv_munmap(struct vm *vm, unsigned int mm, unsigned long start, unsigned long length)
+long mv_munmap(struct vm *vm, unsigned int id, unsigned long start, unsigned long length)
 {
+	struct mm *mm;
+	long answer;
+
 	API_BEGIN(vm, true);
-	API_END(vm, do_munmap(vm, mm_of(vm, mm), start, length));
+	mm = get_mm(vm, id);
+	answer = do_munmap(vm, mm, start, length);
+	mmput(vm, mm);
+	API_END(vm, answer);
 }
 
-long mv_mprotect(struct vm *vm, unsigned int mm, unsigned long start, unsigned long length, unsigned int access)
+long mv_mprotect(struct vm *vm, unsigned int id, unsigned long start, unsigned long length, unsigned int access)
 {
+	struct mm *mm;
+	long answer;
+
 	API_BEGIN(vm, true);
-	API_END(vm, do_mprotect(vm, mm_of(vm, mm), start, length, access));
+	mm = get_mm(vm, id);
+	answer = do_mprotect(vm, mm, start, length, access);
+	mmput(vm, mm);
+	API_END(vm, answer);
 }
 
-long mv_mlock(struct vm *vm, unsigned int mm, unsigned long start, unsigned long length, bool lock)
+long mv_mlock(struct vm *vm, unsigned int id, unsigned long start, unsigned long length, bool lock)
 {
+	struct mm *mm;
+	long answer;
+
 	API_BEGIN(vm, true);
-	API_END(vm, do_mlock(vm, mm_of(vm, mm), start, length, lock));
+	mm = get_mm(vm, id);
+	answer = do_mlock(vm, mm, start, length, lock);
+	mmput(vm, mm);
+	API_END(vm, answer);
 }
 
-long mv_access(struct vm *vm, unsigned int mm, unsigned long address, void *buffer, unsigned long length, bool write,
+long mv_access(struct vm *vm, unsigned int id, unsigned long address, void *buffer, unsigned long length, bool write,
 	       unsigned long *done)
 {
+	struct mm *mm;
+	long answer;
+
 	*done = 0;
 	API_BEGIN(vm, true);
-	API_END(vm, access_process(vm, mm_of(vm, mm), address, buffer, length, write, done));
+	mm = get_mm(vm, id);
+	answer = access_process(vm, mm, address, buffer, length, write, done);
+	mmput(vm, mm);
+	API_END(vm, answer);
 }
 
-long mv_touch(struct vm *vm, unsigned int mm, unsigned long address, unsigned long length, bool write)
+long mv_touch(struct vm *vm, unsigned int id, unsigned long address, unsigned long length, bool write)
 {
+	struct mm *mm;
+	long answer;
+
 	API_BEGIN(vm, true);
-	API_END(vm, touch_process(vm, mm_of(vm, mm), address, length, write));
+	mm = get_mm(vm, id);
+	answer = touch_process(vm, mm, address, length, write);
+	mmput(vm, mm);
+	API_END(vm, answer);
 }
 
-long mv_pin(struct vm *vm, unsigned int mm, unsigned long address, bool write)
+long mv_pin(struct vm *vm, unsigned int id, unsigned long address, bool write)
 {
+	struct mm *mm;
+	long answer;
+
 	API_BEGIN(vm, true);
-	API_END(vm, pin_user_page(vm, mm_of(vm, mm), address, write));
+	mm = get_mm(vm, id);
+	answer = pin_user_page(vm, mm, address, write);
+	mmput(vm, mm);
+	API_END(vm, answer);
 }
 
 long mv_read_pte(struct vm *vm, unsigned int mm, unsigned long address)
@@ -155,22 +207,29 @@ static long isolate_pte(struct vm *vm, struct vma *vma, unsigned long address, p
 /* All pages of the range that are on an LRU; how many the list has now. mmap_sem is held while it lasts. */
 long mv_isolate_range(struct vm *vm, unsigned int id, unsigned long start, unsigned long end, struct page_list *list)
 {
-	struct mm *mm = mm_of(vm, id);
+	struct mm *mm;
 
 	API_BEGIN(vm, true);
+	mm = get_mm(vm, id);
 	down_read(vm, &mm->mmap_sem);
 	walk_page_range(vm, mm, start, end, isolate_pte, list);
 	up_read(vm, &mm->mmap_sem);
+	mmput(vm, mm);
 	API_END(vm, (long)list->nr);
 }
 
-long mv_set_vma_policy(struct vm *vm, unsigned int mm, unsigned long start, unsigned long length, int preferred,
+long mv_set_vma_policy(struct vm *vm, unsigned int id, unsigned long start, unsigned long length, int preferred,
 		       unsigned long nodes)
 {
+	struct mm *mm;
+	long answer;
 	const struct mempolicy policy = {preferred, nodes};
 
 	API_BEGIN(vm, true);
-	API_END(vm, vma_set_policy(vm, mm_of(vm, mm), start, length, &policy));
+	mm = get_mm(vm, id);
+	answer = vma_set_policy(vm, mm, start, length, &policy);
+	mmput(vm, mm);
+	API_END(vm, answer);
 }
 
 void mv_set_mm_policy(struct vm *vm, unsigned int mm, int preferred, unsigned long nodes)

@@ -36,6 +36,7 @@ struct mm *mm_create(struct vm *vm)
 
 	if (!mm)
 		return NULL;
+	mm->users = 1;
 	vm_lock_init(vm, &mm->mmap_sem, MMAP_SEM);
 	mm->policy = (struct mempolicy){-1, ~0ULL};
 	if (!add_to_table(vm, mm)) {
@@ -57,18 +58,24 @@ static void free_mm(struct mm *mm)
 	free(mm);
 }
 
-void mm_exit(struct vm *vm, struct mm *mm)
+void mmput(struct vm *vm, struct mm *mm)
 {
-	down_write(vm, &mm->mmap_sem);
+	if (--mm->users)
+		return;
+	/* Nobody else is left who could take mmap_sem. */
 	while (mm->nr_vmas) {
 		struct vma *vma = mm->vmas[mm->nr_vmas - 1];
 
 		zap_page_range(vm, vma, vma->start, vma->end);
 		vma_remove(vm, mm, mm->nr_vmas - 1);
 	}
-	up_write(vm, &mm->mmap_sem);
-	vm->mms[mm->id] = NULL;
 	free_mm(mm);
+}
+
+void mm_exit(struct vm *vm, struct mm *mm)
+{
+	vm->mms[mm->id] = NULL;
+	mmput(vm, mm);
 }
 
 /* Both go with the machine, so references between them and to pages are nobody's. */

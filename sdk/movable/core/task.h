@@ -52,6 +52,7 @@ struct vma {
 
 struct mm {
 	unsigned int id;
+	unsigned int users; /* the process, and calls that work on its memory: the last one unmaps it */
 	struct vm_lock mmap_sem;
 	struct vma **vmas; /* by address */
 	unsigned int nr_vmas, room;
@@ -73,7 +74,19 @@ struct mm *mm_of(const struct vm *vm, unsigned int id);
 /* A copy that shares all pages, private ones until one side writes. The id, or -ENOMEM. */
 long mm_fork(struct vm *vm, struct mm *parent);
 
-/* Ends the process: everything is unmapped, and the structure freed. */
+/* The same, for a call in which other CPUs may end the process; to be given back with mmput(). */
+static inline struct mm *get_mm(const struct vm *vm, unsigned int id)
+{
+	struct mm *mm = mm_of(vm, id);
+
+	mm->users++;
+	return mm;
+}
+
+/* Drops a use. With the last one everything is unmapped, and the structure freed. */
+void mmput(struct vm *vm, struct mm *mm);
+
+/* Ends the process: its id is free again. */
 void mm_exit(struct vm *vm, struct mm *mm);
 
 /* Frees all processes with the machine; their pages need no care any more. */

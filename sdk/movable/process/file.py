@@ -81,8 +81,8 @@ class File:
 
     def close(self) -> None:
         """Give the file up. What it holds goes when no process maps it any more."""
-        self._machine.check(lib.mv_file_close(self._machine.c, self.number()))
-        self._id = None
+        number, self._id = self.number(), None
+        self._machine.check(lib.mv_file_close(self._machine.c, number))
 
     # Contents
 

@@ -57,9 +57,9 @@ class Process:
 
     def exit(self) -> None:
         """End the process: everything is unmapped."""
-        self._machine.check(lib.mv_mm_exit(self._machine.c, self.mm()))
-        self._mm = None
+        mm, self._mm = self.mm(), None
         self.vm.forget_process(self)
+        self._machine.check(lib.mv_mm_exit(self._machine.c, mm))
 
     # Areas
 
