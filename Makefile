@@ -14,7 +14,7 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-om
 # asan-stack=0: greenlets copy slices of the stack, red zones included.
 ASAN_CFLAGS := $(SANITIZE) --param asan-stack=0 -g -O1
 
-.PHONY: help soak build test test-fast lint format types layers docstrings docs cwarn asan bench check gates clean
+.PHONY: help long soak build test test-fast lint format types layers docstrings docs cwarn asan bench check gates clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -26,7 +26,10 @@ test: ## every test
 	$(PYTHON) -m pytest
 
 test-fast: ## the quick tests, on all cores
-	$(PYTHON) -m pytest -n auto -m "not slow"
+	$(PYTHON) -m pytest -n auto -m "not slow and not long"
+
+long: ## the tests that take minutes: every wrong driver in a whole run, power under many seeds
+	$(PYTHON) -m pytest -n auto -m long
 
 lint: ## ruff: rules and formatting
 	$(PYTHON) -m ruff check .
@@ -63,7 +66,7 @@ asan: ## the tests on a copy of the core with AddressSanitizer and UBSan
 		ASAN_OPTIONS=detect_leaks=0:log_path=$(ASAN)/report \
 		UBSAN_OPTIONS=print_stacktrace=1:log_path=$(ASAN)/report; \
 	$(PYTHON) -c "import movable._core as core; assert core.__file__.startswith('$(ASAN)'), core" && \
-	$(PYTHON) -m pytest -n 2 -m "not slow" -q --timeout=600 || { cat $(ASAN)/report.* 2>/dev/null; exit 1; }
+	$(PYTHON) -m pytest -n 2 -m "not slow and not long" -q --timeout=600 || { cat $(ASAN)/report.* 2>/dev/null; exit 1; }
 
 bench: ## migration and scanning against plain copies
 	$(PYTHON) -c "import sys, movable.cli; sys.exit(movable.cli.main())" bench

@@ -58,7 +58,7 @@ def test_the_check_made_for_a_mistake_finds_it(mutant: Mutation) -> None:
         assert f"rule    {mutant.rule}\n" in result.message
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("mutant", ONE_PER_CHECK, ids=lambda mutant: mutant.name)
 def test_a_wrong_driver_fails_that_check_alone(mutant: Mutation) -> None:
     """In a run of all checks but races one mistake is one failure: the others pass, or are blocked by it."""
@@ -91,7 +91,7 @@ def test_a_correct_driver_passes_under_full_recounts() -> None:
     assert check(Halves, debug=2, select="MIG,PUT,FREE,ISO", levels="L1").passed
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_check_can_fail() -> None:
     """Each check, run alone, fails for some wrong driver or gives it advice: none is there for show."""
     silent = {one.id for one in all_checks()} - {mutant.check for mutant in FOLDER.mutants}

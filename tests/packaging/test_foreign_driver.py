@@ -109,7 +109,7 @@ MISTAKES = {
         "MIG-1",
     ),
     "lost putback": (
-        '"""Take the page back: it did not move."""\n        self.idle.add(page)',
+        '"""Take the page back: it did not move."""\n        with self.lock:\n            self.idle.add(page)',
         '"""Lose the page."""',
         "PUT-AGAIN",
         "PUT-4",
@@ -128,7 +128,7 @@ def test_a_mistake_is_told(
     module = site / "cells_driver.py"
     assert old in module.read_text()
     module.write_text(module.read_text().replace(old, new))
-    judged = run(site, "check", "cells", "--json", str(tmp_path / "report.json"))
+    judged = run(site, "check", "cells", "--level", "L1", "--json", str(tmp_path / "report.json"))
     assert judged.returncode == 1, judged.stdout + judged.stderr
     checks = json.loads((tmp_path / "report.json").read_text())["checks"]
     failed = [check for check in checks if check["outcome"] == "fail"]

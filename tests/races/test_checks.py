@@ -136,7 +136,7 @@ def test_reference_drivers_pass(driver: str, seed: int) -> None:
     assert report.levels["L3"].run >= 8
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("driver", ["balloon", "zsmalloc"])
 def test_reference_drivers_pass_twenty_seeds(driver: str) -> None:
     """Twenty more seeds at a quarter of the budget find nothing either."""

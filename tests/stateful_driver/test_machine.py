@@ -50,7 +50,7 @@ def test_a_correct_driver_passes(driver: type | str) -> None:
     assert len(report.never) < sum(each.possible for each in report.transitions) / 2
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(1, 4))
 @pytest.mark.parametrize("driver", ["cells", "halves", "pairs", "balloon", "zsmalloc"])
 def test_a_correct_driver_passes_under_other_seeds(driver: str, seed: int) -> None:

@@ -4,7 +4,7 @@ import pytest
 from stateful_driver.power import measure
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_most_wrong_drivers_are_found() -> None:
     """A few short programs find four wrong drivers in five, most of them in three steps or fewer."""

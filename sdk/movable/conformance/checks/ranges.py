@@ -20,7 +20,7 @@ _MANY = 96
     clauses=("PLACE-6",),
     needs=None,
     level="L4",
-    requires=_NEEDS,
+    requires=(*_NEEDS, "FAULT-ALLOC-STORE"),
     rig=PlaceRig,
 )
 def contiguous(rig: PlaceRig) -> None:
@@ -84,7 +84,7 @@ def _in_the_way(rig: PlaceRig, busy: int | None) -> str:
     clauses=("PLACE-7",),
     needs="pin",
     level="L4",
-    requires=("PLACE-CONTIG", "PIN-RELEASED"),
+    requires=("PLACE-CONTIG", "PIN-RELEASED", "FAULT-EAGAIN"),
     rig=PlaceRig,
 )
 def pinned(rig: PlaceRig) -> None:
