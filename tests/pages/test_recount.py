@@ -9,6 +9,7 @@ from migration.kit import Recorder, Targets, isolate
 from pages.raw import struct_page
 
 from movable import (
+    PAGE_SIZE,
     RULES,
     VM,
     ContractViolation,
@@ -102,6 +103,37 @@ def recount_isolated(vm: VM, driver: Recorder, page: Page) -> None:
         page.put()
 
 
+def recount_rmap(vm: VM, driver: Recorder, page: Page) -> Page:
+    """A page of a process that claims one mapping more than page tables have."""
+    process = vm.process()
+    address = process.mmap(PAGE_SIZE)
+    process.touch(address)
+    mapped = process.page(address)
+    assert mapped is not None
+    struct_page(vm, mapped)._mapcount += 1
+    return mapped
+
+
+def recount_cache(vm: VM, driver: Recorder, page: Page) -> Page:
+    """A page of a file at another index than its own."""
+    file = vm.file("data", PAGE_SIZE)
+    file.read(0, 1)
+    cached = file.page(0)
+    assert cached is not None
+    cached.index = 3
+    return cached
+
+
+def recount_mm(vm: VM, driver: Recorder, page: Page) -> None:
+    """A page of shared memory that became one of a file."""
+    process = vm.process()
+    address = process.mmap(PAGE_SIZE, shared=True)
+    process.touch(address)
+    mapped = process.page(address)
+    assert mapped is not None
+    mapped.clear_flag(PageFlag.SWAPBACKED)
+
+
 PROVOKERS: dict[str, Callable[[VM, Recorder, Page], Page | None]] = {
     function.__name__.replace("_", "-"): function
     for function in (
@@ -113,6 +145,9 @@ PROVOKERS: dict[str, Callable[[VM, Recorder, Page], Page | None]] = {
         recount_lru,
         recount_list,
         recount_isolated,
+        recount_rmap,
+        recount_cache,
+        recount_mm,
     )
 }
 
