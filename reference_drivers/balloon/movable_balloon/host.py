@@ -221,7 +221,7 @@ class Host:
 
     def _answers_elsewhere(self) -> bool:
         """Whether another CPU runs queued work while the guest sleeps."""
-        sched = getattr(self.vm, "sched", None)
+        sched = self.vm.sched
         return sched is not None and sched.has_worker
 
     def _answer(self) -> None:

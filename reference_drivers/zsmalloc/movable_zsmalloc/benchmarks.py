@@ -9,7 +9,7 @@ from random import Random
 from statistics import median
 from time import perf_counter
 
-from movable import PAGE_SIZE, VM, BenchRow, copy_seconds
+from movable import PAGE_SIZE, VM, BenchRow, check, copy_seconds
 from movable_zsmalloc.files import FilePages
 from movable_zsmalloc.pool import ZsPool
 from movable_zsmalloc.zram import ZramDevice, available
@@ -46,6 +46,14 @@ def zsmalloc(quick: bool) -> Iterator[BenchRow]:
         yield BenchRow(
             name, value, unit, ratio, of or None, f"{note}, {algorithm}" if "compr" in name else note
         )
+    yield _races()
+
+
+def _races() -> BenchRow:
+    """How fast the suite tries schedules on this driver: each on a fresh machine, judged to the last byte."""
+    result = check("zsmalloc", select="RACE-DROP").check("RACE-DROP")
+    rate = result.figures["schedules"] / result.seconds
+    return BenchRow("zs.race", rate, "schedules/s", note="race schedules of RACE-DROP, machine and judgement included")
 
 
 def _round(pages: Sequence[bytes], algorithm: str, seed: int) -> dict[str, float]:

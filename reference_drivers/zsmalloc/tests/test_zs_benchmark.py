@@ -14,6 +14,7 @@ ROWS = {
     "zs.copy": ("pages/s", None),
     "zs.migrate": ("pages/s", "zs.copy"),
     "zs.migrate.overhead": ("us", None),
+    "zs.race": ("schedules/s", None),
 }
 
 

@@ -20,7 +20,8 @@ class Exploration:
     """What a search did, and the failing run that ended it, if one did.
 
     ``switches`` counts changes between CPUs that had not ended, over all runs: without any, nothing was concurrent.
-    ``exhausted`` is true if there is no schedule left within the bound.
+    ``exhausted`` is true if there is no schedule left within the bound; ``async_sleeps`` counts waits inside
+    migratepage in MIGRATE_ASYNC.
     """
 
     schedules: int
@@ -28,6 +29,7 @@ class Exploration:
     switches: int
     failure: Outcome | None = None
     exhausted: bool = False
+    async_sleeps: int = 0
 
 
 class Preemptions:
@@ -103,7 +105,7 @@ def explore(
     schedules of so many preemptions instead, and may end earlier. A schedule that failed is run once more: if
     that run was another one, the failure is a KernelAssertion with rule ``nondeterminism``.
     """
-    schedules = steps = switches = 0
+    schedules = steps = switches = sleeps = 0
     search = None if bound is None else Preemptions(bound, seed)
     strategies: Iterator[Strategy] | None = None
     for _ in rounds:
@@ -119,14 +121,16 @@ def explore(
         outcome = run(scenario, strategy)
         trace = outcome.trace
         schedules, steps, switches = schedules + 1, steps + trace.nr_steps, switches + trace.switches
+        sleeps += trace.async_sleeps
         if outcome.error is not None:
-            return Exploration(schedules, steps, switches, confirmed(make, outcome))
+            return Exploration(schedules, steps, switches, confirmed(make, outcome), async_sleeps=sleeps)
         if search is not None:
             search.learn(strategy.schedule, trace)
         elif strategies is None:
             strategies = portfolio(seed, trace)
         scenario.vm.close()
-    return Exploration(schedules, steps, switches, exhausted=search is not None and search.exhausted)
+    exhausted = search is not None and search.exhausted
+    return Exploration(schedules, steps, switches, exhausted=exhausted, async_sleeps=sleeps)
 
 
 def confirmed(make: Callable[[], Scenario], outcome: Outcome) -> Outcome:

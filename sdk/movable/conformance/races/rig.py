@@ -92,6 +92,8 @@ class Races:
             self._note(found)
             if found.failure is not None:
                 self._fail(make, found.failure, lines)
+        if self.figures["async_sleeps"]:
+            self.advice.append(f"migratepage slept in MIGRATE_ASYNC, {self.figures['async_sleeps']} times in all schedules")
         if not self.figures["switches"]:
             raise MovableError(f"{self.check} never switched between CPUs: nothing was concurrent")
 
@@ -104,7 +106,7 @@ class Races:
         return ((1.0, True),) if self.settings.lines else ((2 / 3, False), (1 / 3, True))
 
     def _note(self, found: Exploration) -> None:
-        for name in ("schedules", "steps", "switches"):
+        for name in ("schedules", "steps", "switches", "async_sleeps"):
             self.figures[name] = self.figures.get(name, 0) + getattr(found, name)
 
     def _note_schedule(self, error: BaseException, lines: bool) -> None:
