@@ -53,7 +53,9 @@ def _races() -> BenchRow:
     """How fast the suite tries schedules on this driver: each on a fresh machine, judged to the last byte."""
     result = check("zsmalloc", select="RACE-DROP").check("RACE-DROP")
     rate = result.figures["schedules"] / result.seconds
-    return BenchRow("zs.race", rate, "schedules/s", note="race schedules of RACE-DROP, machine and judgement included")
+    return BenchRow(
+        "zs.race", rate, "schedules/s", note="race schedules of RACE-DROP, machine and judgement included"
+    )
 
 
 def _round(pages: Sequence[bytes], algorithm: str, seed: int) -> dict[str, float]:

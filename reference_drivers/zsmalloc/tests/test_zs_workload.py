@@ -106,7 +106,7 @@ def test_the_provider_offers_one_driver(vm: VM) -> None:
     (spec,) = movable_drivers()
     assert (spec.name, dict(spec.expectations)) == ("zsmalloc", {})
     assert spec.capabilities == Capabilities(
-        contents=True, pin=True, drop_isolated=True, spanning=True, max_object=4096
+        contents=True, pin=True, drop_isolated=True, spanning=True, concurrent=True, max_object=4096
     )
     driver = spec.factory(vm)
     workload = spec.workload(driver)

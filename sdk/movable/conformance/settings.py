@@ -47,6 +47,11 @@ class Budget:
             return f"{self.seconds:g}s"
         return {1.0: "default", QUICK: "quick"}.get(self.effort, f"effort {self.effort:g}")
 
+    @property
+    def full(self) -> bool:
+        """Whether a search goes as far as usual, or by the clock: what it does not find is not there."""
+        return self.seconds is not None or self.effort >= 1
+
     def share(self, part: float) -> "Budget":
         """A part of the budget, 0 to 1."""
         seconds = None if self.seconds is None else self.seconds * part

@@ -12,8 +12,8 @@ unsigned int sched_lock_class(struct sched *s, const char *name)
 
 	while (class < s->nr_classes && strncmp(s->class_names[class], name, LOCK_CLASS_NAME - 1))
 		class++;
-	if (class == MAX_LOCK_CLASSES)
-		return MAX_LOCK_CLASSES - 1;
+	if (class >= LOCK_CLASS_OTHER)
+		return LOCK_CLASS_OTHER;
 	if (class == s->nr_classes)
 		snprintf(s->class_names[s->nr_classes++], LOCK_CLASS_NAME, "%s", name);
 	return class;
@@ -42,10 +42,12 @@ static void check_order(struct vm *vm, unsigned int class)
 	struct sched *s = vm->sched;
 	const struct sched_cpu *cpu = &s->cpus[vm->cpu];
 
+	if (class == LOCK_CLASS_OTHER)
+		return;
 	for (unsigned int i = 0; i < cpu->nr_held; i++) {
 		unsigned int held = cpu->held[i].class;
 
-		if (held == class || s->before[class] >> held & 1)
+		if (held == class || held == LOCK_CLASS_OTHER || s->before[class] >> held & 1)
 			continue;
 		if (comes_before(s, class, held))
 			violation(vm, VM_RULE_LOCK_ORDER, NULL, s->class_names[class], "one order of locks everywhere",
@@ -59,8 +61,10 @@ static void hold(struct vm *vm, unsigned int class, uint64_t id, unsigned int fl
 {
 	struct sched_cpu *cpu = &vm->sched->cpus[vm->cpu];
 
-	if (cpu->nr_held < MAX_HELD)
-		cpu->held[cpu->nr_held++] = (struct held_lock){id, (uint8_t)class, (uint8_t)flags};
+	/* Beyond the table nothing is watched: what is not noted here could not be taken off again. */
+	if (cpu->nr_held == MAX_HELD)
+		return;
+	cpu->held[cpu->nr_held++] = (struct held_lock){id, (uint8_t)class, (uint8_t)flags};
 	cpu->atomic += flags & LOCK_SPIN;
 }
 

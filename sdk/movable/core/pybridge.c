@@ -41,6 +41,17 @@ static void keep_interrupt(struct vm *vm, PyObject *exception)
 		vm->interrupt = exception;
 }
 
+/* A fatal breach came out of Python code as this exception: its traceback says where that code was. */
+static void keep_raised(struct vm *vm, PyObject *exception)
+{
+	struct violation *last = vm->nr_violations ? &vm->violations[vm->nr_violations - 1] : NULL;
+
+	if (last && !last->exception && PyObject_IsInstance(exception, vm->violation_class) == 1)
+		last->exception = exception;
+	else
+		Py_XDECREF(exception);
+}
+
 /*
  * Calls Python with the core's frames hidden (violation.h). NULL if it raised; the exception is pending.
  * Leaves the core if the machine died meanwhile.
@@ -61,7 +72,7 @@ static PyObject *call(struct vm *vm, void *function, PyObject *a, PyObject *b, P
 	if (unlikely(vm->dead)) {
 		Py_XDECREF(answer);
 		if (!answer)
-			Py_XDECREF(fetch_exception());
+			keep_raised(vm, fetch_exception());
 		vm_die(vm);
 	}
 	return answer;

@@ -25,9 +25,10 @@ struct sched *sched_begin(struct vm *vm, uint32_t limit)
 	s->limit = limit;
 	s->room = limit + 1;
 	s->steps = malloc(s->room * sizeof(*s->steps));
-	s->next_low = 1u << 20;
+	s->next_low = 1ull << 31;
 	s->hash = 0xCBF29CE484222325u;
 	s->nr_classes = 1;
+	snprintf(s->class_names[LOCK_CLASS_OTHER], LOCK_CLASS_NAME, "another lock");
 	snprintf(s->class_names[LOCK_CLASS_PAGE], LOCK_CLASS_NAME, "page lock");
 	if (!s->steps) {
 		free(s);
@@ -232,6 +233,16 @@ void sched_yield_step(struct vm *vm, enum sched_event event, uint64_t id)
 	take_step(vm, event, id, false);
 }
 
+/* What a CPU waits for: the name of the lock that it has asked for last, or an event. */
+static const char *awaited(const struct sched_cpu *cpu, const struct sched *s)
+{
+	const struct held_lock *asked = cpu->nr_held ? &cpu->held[cpu->nr_held - 1] : NULL;
+
+	if (cpu->wait_event != EV_WAIT && cpu->wait_event != EV_WAIT_PAGE)
+		return "a lock";
+	return asked && asked->id == cpu->wait_id ? s->class_names[asked->class] : "an event";
+}
+
 static void describe_waits(const struct sched *s, char *text, size_t size)
 {
 	size_t used = 0;
@@ -240,10 +251,11 @@ static void describe_waits(const struct sched *s, char *text, size_t size)
 	for (unsigned int cpu = 0; cpu < s->nr_cpus && used < size; cpu++) {
 		const struct sched_cpu *c = &s->cpus[cpu];
 
-		if (c->present && !c->done && c->blocked)
-			used += (size_t)snprintf(text + used, size - used, "%sCPU %u for %s 0x%lx", used ? ", " : "", cpu,
-						 c->wait_event == EV_WAIT_PAGE ? "page" : "lock or event",
-						 (unsigned long)c->wait_id);
+		if (!c->present || c->done || c->daemon || !c->blocked)
+			continue;
+		used += (size_t)snprintf(text + used, size - used, "%sCPU %u for %s", used ? ", " : "", cpu, awaited(c, s));
+		if (c->wait_event == EV_WAIT_PAGE && used < size)
+			used += (size_t)snprintf(text + used, size - used, " of 0x%lx", (unsigned long)c->wait_id);
 	}
 }
 

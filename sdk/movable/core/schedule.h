@@ -56,6 +56,7 @@ enum lock_flags {
 #define MAX_LOCK_CLASSES 64
 #define MAX_HELD 64
 #define LOCK_CLASS_PAGE 0
+#define LOCK_CLASS_OTHER (MAX_LOCK_CLASSES - 1) /* names that found no room: no order is kept for them */
 #define LOCK_CLASS_NAME 48
 
 struct sched_step {

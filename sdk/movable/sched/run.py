@@ -322,7 +322,7 @@ class Run:
     def _judge(self) -> None:
         try:
             self.scenario.finish()
-        except Exception as error:
+        except BaseException as error:
             self.error = error
 
     def _stacks(self) -> tuple[tuple[int, str], ...]:
@@ -334,7 +334,7 @@ class Run:
                 stacks.append((cpu, of_exception(self.error)))
             elif frame is not None and not one.dead:
                 stacks.append((cpu, of_frame(frame)))
-        return tuple(stacks)
+        return tuple((cpu, text) for cpu, text in stacks if text)
 
     def _trace(self) -> Trace:
         result = ffi.new("struct mv_sched_result *")

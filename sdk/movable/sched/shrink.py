@@ -19,8 +19,11 @@ Dropped = frozenset[tuple[int, int]]
 _TRIES = 24
 """Schedules that are tried for a scenario with one operation less."""
 
-_OTHERS = 300
+_OTHERS = 200
 """Rarely preempting schedules that are tried for a failure that took more than a few preemptions."""
+
+_MANY = 20
+"""Preemptions that are too many to leave out one by one: a schedule with fewer is looked for first."""
 
 _FEW = 2
 """Preemptions that a person follows with ease."""
@@ -162,7 +165,7 @@ def shrink(
     same: Callable[[Outcome], bool],
     counts: tuple[int, ...],
     *,
-    most_runs: int = 500,
+    most_runs: int = 800,
 ) -> Failure:
     """Return a failure of the same cause with fewer operations and preemptions, if there is one.
 
@@ -174,6 +177,8 @@ def shrink(
         most_runs: how many runs the work may take.
     """
     shrinker = _Shrinker(make, same, failure, most_runs)
+    if failure.outcome.trace.preemptions > _MANY:
+        shrinker.other_schedules()
     shrinker.drop_operations(counts)
     shrinker.drop_choices()
     if shrinker.best.outcome.trace.preemptions > _FEW:

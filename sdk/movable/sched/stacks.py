@@ -18,7 +18,12 @@ def of_frame(frame: FrameType) -> str:
 
 
 def of_exception(error: BaseException) -> str:
-    """The innermost lines of the stack that an exception has come from, down to the call that raised it."""
+    """The innermost lines of the stack that an exception has come from, down to the call that raised it.
+
+    Of one that was raised from another it is the first one's stack that tells.
+    """
+    while error.__cause__ is not None and error.__cause__.__traceback__ is not None:
+        error = error.__cause__
     return _text(traceback.extract_tb(error.__traceback__))
 
 

@@ -185,7 +185,9 @@ class Arena(Rig):
             for page in self.marked():
                 self.at_rest(page, clause="RACE-3")
             self.vm.recount()
-            self.verify("RACE-1")
+            for handle in self.ledger.handles:
+                self.read(handle, "RACE-1")
+            self.check_own("RACE-9")
             self.drop_all("RACE-3")
             self.settle()
             self.unload()

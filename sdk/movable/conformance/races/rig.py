@@ -93,7 +93,9 @@ class Races:
             if found.failure is not None:
                 self._fail(make, found.failure, lines)
         if self.figures["async_sleeps"]:
-            self.advice.append(f"migratepage slept in MIGRATE_ASYNC, {self.figures['async_sleeps']} times in all schedules")
+            self.advice.append(
+                f"migratepage slept in MIGRATE_ASYNC, {self.figures['async_sleeps']} times in all schedules"
+            )
         if not self.figures["switches"]:
             raise MovableError(f"{self.check} never switched between CPUs: nothing was concurrent")
 
@@ -114,6 +116,11 @@ class Races:
         outcome = getattr(error, "outcome", None)
         if isinstance(outcome, Outcome):
             self.token = self._token(Failure(frozenset(), outcome), lines)
+            self._tell_stacks(outcome)
+
+    def _tell_stacks(self, outcome: Outcome) -> None:
+        for cpu, stack in outcome.stacks:
+            self.details += [f"cpu {cpu}   {line}" for line in stack.splitlines()[-3:]]
 
     def _token(self, failure: Failure, lines: bool) -> str:
         return str(Token("-", self.check, self.settings.seed, failure.dropped, failure.schedule, lines))
@@ -128,8 +135,7 @@ class Races:
         self.token = self._token(failure, lines)
         small = failure.outcome
         self.figures |= {"preemptions": small.trace.preemptions, "shrunk_steps": small.trace.nr_steps}
-        for cpu, stack in small.stacks:
-            self.details += [f"cpu {cpu}   {line}" for line in stack.splitlines()[-3:]]
+        self._tell_stacks(small)
         raise small.error or error
 
     def _shrunk(
@@ -141,7 +147,6 @@ class Races:
             failure,
             lambda other: other.error is not None and _cause(other.error) == cause,
             counts,
-            most_runs=self.settings.budget.count(500),
         )
 
     def dispose(self, *, ask_driver: bool = True) -> None:
