@@ -76,6 +76,7 @@ _RULES: Mapping[str, str] = {
 _CLAUSES: Mapping[str, str] = {
     "RACE-1": "data is written or read where it was, while another CPU moves it: hold the lock that migratepage takes",
     "RACE-2": "migratepage must look at pins under the lock under which they are taken",
+    "RACE-9": "two CPUs work on the same tables: look at which lock protects what is named above, in every path to it",
     "RACE-3": "look at what is decided under one lock and done under another, or under none",
     "MARK-1": "create AddressSpace(vm, self, name) in __init__ and keep it as self.mapping",
     "MARK-2": "call page.set_movable(self.mapping) under page.lock() for the pages that hold objects",
