@@ -11,7 +11,8 @@ ASAN := $(CURDIR)/build/asan
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
 	-Wpointer-arith -Wvla -Wwrite-strings -Wundef -Wno-unused-parameter
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-# asan-stack=0: greenlets copy slices of the stack, red zones included.
+# asan-stack=0: greenlets copy slices of the stack, red zones included. libstdc++ is loaded first: greenlet
+# throws C++ exceptions, which the sanitizer can only pass on if it found the library when it started.
 ASAN_CFLAGS := $(SANITIZE) --param asan-stack=0 -g -O1
 
 .PHONY: help long soak build test test-fast lint format types layers docstrings docs cwarn asan bench check gates clean
@@ -62,7 +63,8 @@ asan: ## the tests on a copy of the core with AddressSanitizer and UBSan
 	rm -rf $(ASAN)
 	CFLAGS="$(ASAN_CFLAGS)" LDFLAGS="$(SANITIZE)" $(PYTHON) setup.py -q build \
 		--build-base $(ASAN) --build-lib $(ASAN)/lib --build-temp $(ASAN)/temp
-	export LD_PRELOAD="$$($(CC) -print-file-name=libasan.so)" PYTHONPATH=$(ASAN)/lib \
+	export LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libstdc++.so.6)" \
+		PYTHONPATH=$(ASAN)/lib \
 		ASAN_OPTIONS=detect_leaks=0:log_path=$(ASAN)/report \
 		UBSAN_OPTIONS=print_stacktrace=1:log_path=$(ASAN)/report; \
 	$(PYTHON) -c "import movable._core as core; assert core.__file__.startswith('$(ASAN)'), core" && \

@@ -1,5 +1,6 @@
 """The command as a whole, and ``movable drivers``."""
 
+import os
 import re
 import subprocess
 import sys
@@ -59,7 +60,7 @@ def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         cwd=folder,
-        env={"PYTHONPATH": f"{folder}:{Path(__file__).parents[1]}"},
+        env={**os.environ, "PYTHONPATH": f"{folder}:{Path(__file__).parents[1]}"},
         check=False,
     )
 

@@ -1,6 +1,7 @@
 """``movable fidelity``: what it prints, writes and ends with."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -161,7 +162,7 @@ def test_a_plugin_adds_a_topic(write: Write, tmp_path: Path) -> None:
             capture_output=True,
             text=True,
             cwd=tmp_path,
-            env={"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[1]}"},
+            env={**os.environ, "PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[1]}"},
             check=False,
         )
 

@@ -1,6 +1,7 @@
 """Race checks: what correct drivers pass, what planted mistakes fail, and what a report says of it."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -114,7 +115,7 @@ def test_another_process_finds_the_same() -> None:
     found = [
         subprocess.run(
             [sys.executable, "-c", _SCRIPT],
-            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
             capture_output=True,
             text=True,
             check=True,

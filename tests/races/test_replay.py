@@ -20,7 +20,7 @@ def fresh(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own."""
     return subprocess.run(
         [sys.executable, "-c", "import sys, movable.cli; sys.exit(movable.cli.main())", *arguments],
-        env={"PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "120", "NO_COLOR": "1"},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "120", "NO_COLOR": "1"},
         capture_output=True,
         text=True,
         check=False,

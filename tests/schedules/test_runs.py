@@ -1,5 +1,6 @@
 """Runs: what a CPU is, when it is switched, how a run ends."""
 
+import os
 import subprocess
 import sys
 from itertools import pairwise
@@ -136,7 +137,7 @@ def test_other_processes_give_the_same_trace() -> None:
     hashes = {
         subprocess.run(
             [sys.executable, "-c", _HASH],
-            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
             capture_output=True,
             text=True,
             check=True,
