@@ -158,7 +158,7 @@ def test_what_never_ran_is_named() -> None:
     assert f"{len(ran)}/{len(possible)} transitions ran" in report.summary()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_possible_transition_runs_in_time() -> None:
     """For a driver that claims everything each possible transition runs within 600 programs."""
     report = run_stateful(cells.Cells, examples=600, steps=20)
