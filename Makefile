@@ -70,7 +70,7 @@ asan: ## the tests on a copy of the core with AddressSanitizer and UBSan
 		--build-base $(ASAN) --build-lib $(ASAN)/lib --build-temp $(ASAN)/temp
 	export LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libstdc++.so.6)" \
 		PYTHONPATH=$(ASAN)/lib \
-		ASAN_OPTIONS=detect_leaks=0:log_path=$(ASAN)/report \
+		ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:log_path=$(ASAN)/report \
 		UBSAN_OPTIONS=print_stacktrace=1:log_path=$(ASAN)/report; \
 	$(PYTHON) -c "import movable._core as core; assert core.__file__.startswith('$(ASAN)'), core" && \
 	$(PYTHON) -m pytest -n 2 -m "not slow and not long" -q --timeout=600 $(ASAN_TESTS) || { cat $(ASAN)/report.* 2>/dev/null; exit 1; }
