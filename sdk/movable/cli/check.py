@@ -1,6 +1,8 @@
 """``movable check``: judge drivers, print the report, write it in any format, compare it with an older one."""
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -96,22 +98,17 @@ def check_command(
     broken = broken_providers() if all_ else {}
     for provider, reason in broken.items():
         console.print(Text(f"not judged: {provider}: {reason}\n", "bold red"))
-    reports: list[Report] = []
-    for name in targets:
-        with Watch(console, name, silent=quiet) as watch:
-            report = check(
-                name,
-                select=select,
-                levels=level,
-                budget="quick" if quick else budget,
-                contract=contract,
-                jobs=jobs,
-                on_result=watch.result,
-                seed=seed,
-                lines=lines,
-            )
-        reports.append(report)
-        print_report(console, report, quiet=quiet, verbose=verbose)
+    judge = partial(
+        check,
+        select=select,
+        levels=level,
+        budget="quick" if quick else budget,
+        contract=contract,
+        jobs=jobs,
+        seed=seed,
+        lines=lines,
+    )
+    reports = [_judged(console, name, judge, quiet=quiet, verbose=verbose) for name in targets]
     if len(reports) > 1:
         print_totals(console, reports)
     outputs.write(reports)
@@ -120,6 +117,16 @@ def check_command(
         mended = [_update(console, name, report) for name, report in zip(targets, reports, strict=True)]
         return 0 if all(mended) else 1
     return 0 if all(report.passed for report in reports) and not broken and not regressed else 1
+
+
+def _judged(
+    console: Console, name: str, judge: Callable[..., Report], *, quiet: bool, verbose: bool
+) -> Report:
+    """Judge one driver while its results are shown, then print the report."""
+    with Watch(console, name, silent=quiet) as watch:
+        report = judge(name, on_result=watch.result)
+    print_report(console, report, quiet=quiet, verbose=verbose)
+    return report
 
 
 def _compare(console: Console, old: tuple[Report, ...], new: list[Report]) -> bool:
