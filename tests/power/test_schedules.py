@@ -23,7 +23,7 @@ def test_races_can_be_measured_once_there_are_checks_of_races() -> None:
     assert len(available()) == (len(races()) if "L3" in there else 0)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", available(), ids=lambda mutant: mutant.name)
 def test_a_race_is_found_as_fast_as_before(mutant: Mutation) -> None:
     """Under every seed the check made for it finds a race, in the median within four times the schedules on record."""
