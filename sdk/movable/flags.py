@@ -162,6 +162,40 @@ class Prot(enum.IntFlag):
     EXEC = 4
 
 
+class Mpol(enum.IntEnum):
+    """Memory policies. spec/migration.md 9.1."""
+
+    DEFAULT = 0
+    PREFERRED = 1
+    BIND = 2
+    INTERLEAVE = 3
+    LOCAL = 4
+
+
+class MpolFlag(enum.IntFlag):
+    """Flags that are or'ed to a policy's number. spec/migration.md 9.1."""
+
+    RELATIVE_NODES = 1 << 14
+    STATIC_NODES = 1 << 15
+
+
+class MpolF(enum.IntFlag):
+    """What get_mempolicy is asked for. spec/migration.md 9.1."""
+
+    NODE = 1
+    ADDR = 2
+    MEMS_ALLOWED = 4
+
+
+class MpolMF(enum.IntFlag):
+    """What mbind and move_pages may do. spec/migration.md 9.1."""
+
+    STRICT = 1
+    MOVE = 2
+    MOVE_ALL = 4
+    LAZY = 8
+
+
 class PageFlag(enum.IntFlag):
     """Bits of ``page->flags``. spec/migration.md 1.2."""
 
