@@ -16,6 +16,11 @@
 
 #define BROKEN LONG_MIN
 
+struct vma;
+
+/* Describes an area to Python. */
+void fill_vma(struct mv_vma *info, const struct vma *vma);
+
 /* `gil`: whether Python code may run inside. */
 #define API_BEGIN(vm, gil)                                                                                   \
 	struct entry entry_;                                                                                 \
