@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["MovingCalls"]
 
 _UNSIGNED = (1 << 64) - 1
+_MOVE_FLAGS = int(MpolMF.MOVE | MpolMF.MOVE_ALL)
 
 _REASONS = {
     EFAULT: "an array cannot be read or written",
@@ -107,7 +108,7 @@ class MovingCalls:
         return arrays.statuses() if status is None else status
 
     def _check_move_flags(self, call: str, flags: int) -> None:
-        if flags & ~(MpolMF.MOVE | MpolMF.MOVE_ALL):
+        if int(flags) & ~_MOVE_FLAGS:
             raise SystemCallError(EINVAL, f"{call}: flags: only MOVE and MOVE_ALL are known, not {flags:#x}")
         if flags & MpolMF.MOVE_ALL and not self.credentials.capable(CAP_SYS_NICE):
             raise SystemCallError(EPERM, f"{call}: MOVE_ALL takes CAP_SYS_NICE")
