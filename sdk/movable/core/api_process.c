@@ -167,10 +167,8 @@ long mv_nr_vmas(struct vm *vm, unsigned int mm)
 	return (long)mm_of(vm, mm)->nr_vmas;
 }
 
-void mv_vma(struct vm *vm, unsigned int mm, unsigned int index, struct mv_vma *info)
+void fill_vma(struct mv_vma *info, const struct vma *vma)
 {
-	const struct vma *vma = mm_of(vm, mm)->vmas[index];
-
 	*info = (struct mv_vma){
 		.start = vma->start,
 		.end = vma->end,
@@ -181,6 +179,11 @@ void mv_vma(struct vm *vm, unsigned int mm, unsigned int index, struct mv_vma *i
 		.owner = vma->file ? vma->file->as.owner : NULL,
 	};
 	describe_policy(vma_policy(vma, vma->start), &info->policy);
+}
+
+void mv_vma(struct vm *vm, unsigned int mm, unsigned int index, struct mv_vma *info)
+{
+	fill_vma(info, mm_of(vm, mm)->vmas[index]);
 }
 
 void mv_mm_counters(struct vm *vm, unsigned int mm, long *counters)

@@ -326,6 +326,29 @@ long mv_rebind_process(struct vm *vm, unsigned int mm, unsigned long mems);
 long mv_rebind_areas(struct vm *vm, unsigned int mm, unsigned long mems);
 void mv_set_spread_page(struct vm *vm, unsigned int mm, bool spread);
 
+/* NUMA calls: api_numa.c. Sets of nodes are a bit each; process 0 is none. */
+struct mv_move_arrays {
+	unsigned long count;
+	const unsigned long *pages;
+	const int *nodes; /* NULL with nr_nodes 0 */
+	int *status;
+	unsigned long nr_pages, nr_nodes, nr_status; /* so many entries can be accessed */
+};
+
+struct mv_numa_stats {
+	unsigned long pages, anon, dirty, mapmax, swapcache, active, writeback;
+	unsigned long node[64];
+};
+
+unsigned long mv_nodes_with_memory(struct vm *vm);
+long mv_migrate_nodes(struct vm *vm, unsigned int mm, unsigned long from, unsigned int nr_from, unsigned long to,
+		      bool move_all, unsigned long allowed);
+long mv_query_pages(struct vm *vm, unsigned int mm, const struct mv_move_arrays *arrays);
+long mv_move_pages(struct vm *vm, unsigned int mm, const struct mv_move_arrays *arrays, bool move_all,
+		   unsigned long mems, unsigned int caller, unsigned long allowed);
+long mv_numa_stats(struct vm *vm, unsigned int mm, unsigned long address, struct mv_vma *vma,
+		   struct mv_numa_stats *stats);
+
 /* Files, by id: api_file.c */
 struct mv_file {
 	void *owner;
