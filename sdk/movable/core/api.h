@@ -14,6 +14,11 @@
 #include "entry_points.h"
 #include "violation.h"
 
+struct mempolicy;
+
+/* api_policy.c: what Python sees of a policy; of none for NULL. */
+void describe_policy(const struct mempolicy *policy, struct mv_policy *info);
+
 #define BROKEN LONG_MIN
 
 struct vma;
