@@ -181,6 +181,7 @@ void mv_vma(struct vm *vm, unsigned int mm, unsigned int index, struct mv_vma *i
 		.has_policy = vma->has_policy,
 		.preferred = vma->has_policy ? vma->policy.preferred : -1,
 		.nodes = vma->has_policy ? vma->policy.nodes : 0,
+		.special = (int)vma->special,
 	};
 }
 

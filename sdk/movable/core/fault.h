@@ -26,6 +26,9 @@ int touch_process(struct vm *vm, struct mm *mm, unsigned long address, unsigned 
 /* get_user_pages() for one page: faulted in, with a reference, whatever becomes of the mapping. The pfn, or as above. */
 long pin_user_page(struct vm *vm, struct mm *mm, unsigned long address, bool write);
 
+/* The process gets a copy of its own of the page mapped there. mmap_sem held for writing. 0 or -ENOMEM. */
+int break_cow(struct vm *vm, struct vma *vma, unsigned long address);
+
 /* Faults the page of a VM_LOCKED area in, for writing where the area is private and writable. Takes mmap_sem. */
 int populate_page(struct vm *vm, struct mm *mm, unsigned long address);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "filemap.h"
+#include "huge.h"
 #include "pagetable.h"
 #include "swap.h"
 #include "unmap.h"
@@ -108,6 +109,8 @@ static long copy_pte(struct vm *vm, struct vma *vma, unsigned long address, pte_
 
 	if (!to)
 		return -ENOMEM;
+	if (unlikely(*from & PTE_HUGE))
+		split_huge_pmd(vm, vma->mm, address);
 	if (cow && !is_swap_entry(*from))
 		*from &= ~(pte_t)PTE_WRITE;
 	/* The child has not used the page yet; what the parent wrote to shared memory is not the child's. */
@@ -158,7 +161,8 @@ long mm_fork(struct vm *vm, struct mm *parent)
 	down_write(vm, &parent->mmap_sem);
 	child->policy = parent->policy;
 	for (unsigned int i = 0; i < parent->nr_vmas && !err; i++)
-		err = copy_vma(vm, child, parent->vmas[i]);
+		if (!(parent->vmas[i]->flags & VM_DONTCOPY))
+			err = copy_vma(vm, child, parent->vmas[i]);
 	up_write(vm, &parent->mmap_sem);
 	if (err) {
 		mm_exit(vm, child);

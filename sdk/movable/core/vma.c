@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "filemap.h"
+#include "huge.h"
 
 unsigned int vma_index(const struct mm *mm, unsigned long address)
 {
@@ -116,6 +117,9 @@ int vma_split_at(struct vm *vm, struct mm *mm, unsigned long address)
 	upper = malloc(sizeof(*upper));
 	if (!upper)
 		return -ENOMEM;
+	/* One area holds all of a huge page. */
+	if (vma->flags & VM_HUGEPAGE)
+		split_huge_pmd(vm, mm, address);
 	*upper = *vma;
 	upper->pgoff += (address - vma->start) >> PAGE_SHIFT;
 	upper->start = address;
@@ -143,6 +147,8 @@ static bool can_merge(const struct vma *a, const struct vma *b)
 	bool same_policy = a->policy.preferred == b->policy.preferred && a->policy.nodes == b->policy.nodes;
 
 	if (a->has_policy != b->has_policy || (a->has_policy && !same_policy))
+		return false;
+	if (a->special || a->resv != b->resv)
 		return false;
 	return a->end == b->start && a->flags == b->flags && a->file == b->file &&
 	       a->pgoff + ((a->end - a->start) >> PAGE_SHIFT) == b->pgoff &&

@@ -1,7 +1,7 @@
 """The VM: one emulated machine, with everything a person or a driver asks of it."""
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from os import PathLike
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
@@ -22,6 +22,7 @@ from movable.lists import PageList
 from movable.machine import BROKEN, Machine
 from movable.page import Page
 from movable.process import File, MigrateMethod, Process
+from movable.process.advice_calls import merge
 from movable.sync import Scheduling, WorkQueue
 from movable.sync.waiting import CPU_MASK, cpu_of
 from movable.vm import compaction, counters, migration
@@ -301,6 +302,15 @@ class VM(RangeCalls):
             writepage_error=writepage_error,
             slow_device=slow_device,
         )
+
+    def ksm_merge(self, places: Iterable[tuple[Process, int]]) -> Page:
+        """Merge pages of the same contents to one, as ksmd does; the page, mapped read-only at every place.
+
+        A place is a process and an address. A write gives the writer a copy of its own. SystemCallError EINVAL: a
+        place without a private page, or with other contents; EBUSY: a page is locked, or somebody holds it; ENOMEM.
+        Places before one that fails are merged.
+        """
+        return self.page(merge(self.machine, tuple(places)))
 
     def swapon(self, slots: int) -> None:
         """Add this many pages of swap space. MemoryError if there is no memory for them."""
