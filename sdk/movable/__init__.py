@@ -50,6 +50,10 @@ from movable.flags import (
     MigrateMode,
     MigrateReason,
     MigrateType,
+    Mpol,
+    MpolF,
+    MpolFlag,
+    MpolMF,
     PageFlag,
     PageType,
     Prot,
@@ -74,7 +78,20 @@ from movable.observe import (
     pagetypeinfo,
 )
 from movable.page import Page
-from movable.process import Area, Entry, File, MemoryUse, MigrateMethod, Process
+from movable.process import (
+    BAD_POINTER,
+    CAP_SYS_NICE,
+    Area,
+    Cpuset,
+    Credentials,
+    Entry,
+    File,
+    MemoryUse,
+    MigrateMethod,
+    Policy,
+    PolicyAnswer,
+    Process,
+)
 from movable.sync import BitLock, Mutex, RWLock, SpinLock, WaitQueue, WorkQueue
 from movable.vm import (
     STEPS,
@@ -94,6 +111,8 @@ from movable.vm import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "BAD_POINTER",
+    "CAP_SYS_NICE",
     "GFP",
     "PAGE_KINDS",
     "PAGE_SIZE",
@@ -115,6 +134,8 @@ __all__ = [
     "CompactSettings",
     "ConfigError",
     "ContractViolation",
+    "Cpuset",
+    "Credentials",
     "DeadVM",
     "Driver",
     "DriverConformance",
@@ -140,6 +161,10 @@ __all__ = [
     "MigrateType",
     "MigrationStep",
     "MovableError",
+    "Mpol",
+    "MpolF",
+    "MpolFlag",
+    "MpolMF",
     "Mutex",
     "Node",
     "NodeConfig",
@@ -151,6 +176,8 @@ __all__ = [
     "PageType",
     "Panel",
     "PfnRange",
+    "Policy",
+    "PolicyAnswer",
     "Process",
     "Prot",
     "RWLock",

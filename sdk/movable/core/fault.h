@@ -29,6 +29,9 @@ long pin_user_page(struct vm *vm, struct mm *mm, unsigned long address, bool wri
 /* The process gets a copy of its own of the page mapped there. mmap_sem held for writing. 0 or -ENOMEM. */
 int break_cow(struct vm *vm, struct vma *vma, unsigned long address);
 
+/* The node of the page at an address, faulted in for reading (spec/migration.md 9.5); -EFAULT, -ENOMEM, -EINTR. */
+long lookup_node(struct vm *vm, struct mm *mm, unsigned long address);
+
 /* Faults the page of a VM_LOCKED area in, for writing where the area is private and writable. Takes mmap_sem. */
 int populate_page(struct vm *vm, struct mm *mm, unsigned long address);
 

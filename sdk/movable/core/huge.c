@@ -2,7 +2,7 @@
 #include "huge.h"
 
 #include "lru.h"
-#include "page_alloc.h"
+#include "mpol_alloc.h"
 #include "rmap.h"
 #include "vma.h"
 
@@ -31,15 +31,15 @@ static void fill_pmd(pte_t *pte, unsigned long pfn, unsigned int bits, bool zero
 }
 
 /* Of exactly the node that the policy names, if it may be used at all. */
-static struct page *alloc_hugepage(struct vm *vm, const struct vma *vma)
+static struct page *alloc_hugepage(struct vm *vm, const struct vma *vma, unsigned long start)
 {
-	const struct mempolicy *policy = vma->has_policy ? &vma->policy : &vma->mm->policy;
-	int nid = policy->preferred < 0 ? vm->cpu_node[vm->cpu] : policy->preferred;
+	uint64_t allowed;
+	int nid = policy_node(vm, vma, start, HPAGE_PMD_ORDER, &allowed);
 	gfp_t gfp = GFP_TRANSHUGE | __GFP_ZERO;
 
-	if (policy->nodes >> nid & 1)
+	if (allowed >> nid & 1)
 		gfp |= __GFP_THISNODE;
-	return __alloc_pages_nodemask(vm, gfp, HPAGE_PMD_ORDER, nid, policy->nodes);
+	return __alloc_pages_nodemask(vm, gfp, HPAGE_PMD_ORDER, nid, allowed);
 }
 
 /* A new huge page, with the one reference of its mapping to be. */
@@ -83,7 +83,7 @@ bool do_huge_pmd_fault(struct vm *vm, struct vma *vma, unsigned long address, bo
 		return false;
 	if (!write)
 		return zero || map_huge_zero(vma, pte);
-	page = alloc_hugepage(vm, vma);
+	page = alloc_hugepage(vm, vma, start);
 	if (!page) {
 		count_vm_events(vm, THP_FAULT_FALLBACK, 1);
 		return false;

@@ -43,12 +43,6 @@ enum vma_special { SPECIAL_NONE, SPECIAL_VDSO, SPECIAL_VVAR, SPECIAL_MEM };
 
 enum mm_counter { MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES, NR_MM_COUNTERS };
 
-/* Where pages of a fault may come from: a node to start at (-1: the CPU's own) and the nodes that are allowed. */
-struct mempolicy {
-	int preferred;
-	uint64_t nodes;
-};
-
 /* The areas that may map one anonymous page: those of a process and of its descendants. */
 struct anon_vma {
 	struct vm_lock lock;
@@ -57,6 +51,7 @@ struct anon_vma {
 };
 
 struct file;
+struct mempolicy;
 struct mm;
 struct resv_map;
 
@@ -72,8 +67,7 @@ struct vma {
 	enum vma_special special;
 	struct page *special_page; /* the vdso's */
 	struct resv_map *resv;	   /* of a hugetlb area: what it has reserved, or NULL */
-	bool has_policy;
-	struct mempolicy policy;
+	struct mempolicy *policy; /* or NULL (mpol_alloc.h: vma_policy) */
 };
 
 struct mm {
@@ -85,7 +79,13 @@ struct mm {
 	struct radix page_table;
 	long counters[NR_MM_COUNTERS];
 	unsigned long locked_vm; /* pages of VM_LOCKED areas */
-	struct mempolicy policy;
+	/* Changed under task_lock; read without it, by who allocates. */
+	struct vm_lock task_lock;
+	uint64_t mems_allowed;
+	struct mempolicy *policy; /* or NULL */
+	int il_next;		  /* the rotor of an INTERLEAVE policy */
+	bool spread_page;	  /* memory_spread_page of its cpuset */
+	int spread_rotor;	  /* -1: not used yet */
 };
 
 #define list_vma(pos, member) ((struct vma *)((char *)(pos) - offsetof(struct vma, member)))

@@ -6,6 +6,7 @@ from attrs import frozen
 
 from movable._core import lib
 from movable.flags import Prot
+from movable.process.policy import Policy, policy_of
 
 PAGE_SHIFT = 12
 
@@ -24,7 +25,7 @@ class Area:
     """A VMA: addresses in bytes, ``end`` excluded.
 
     ``file`` is the name of the mapped file, None for anonymous memory; ``offset`` is the byte of the file at
-    ``start``. ``nodes`` and ``preferred`` are set where the area has a policy of its own (`Process.place`).
+    ``start``. ``policy`` is the area's own, or in shared memory that of the file's first page here (`Process.mbind`).
     ``hugetlb``: memory of the hugetlb pool. ``huge_pages``, ``mergeable``: advised with MADV_HUGEPAGE, MADV_MERGEABLE.
     ``special``: ``vdso``, ``vvar`` or ``mem`` (`Process.mmap_special`), else None.
     """
@@ -36,8 +37,7 @@ class Area:
     locked: bool
     file: str | None
     offset: int
-    nodes: frozenset[int] | None = None
-    preferred: int | None = None
+    policy: Policy | None = None
     hugetlb: bool = False
     huge_pages: bool = False
     mergeable: bool = False
@@ -65,8 +65,7 @@ def area_of(vma: Any, file: str | None) -> Area:
         locked=bool(flags & _VM_LOCKED),
         file=file,
         offset=0 if file is None else vma.pgoff << PAGE_SHIFT,
-        nodes=nodes_of(vma.nodes) if vma.has_policy else None,
-        preferred=vma.preferred if vma.has_policy and vma.preferred >= 0 else None,
+        policy=policy_of(vma.policy),
         hugetlb=bool(flags & _VM_HUGETLB),
         huge_pages=bool(flags & _VM_HUGEPAGE),
         mergeable=bool(flags & _VM_MERGEABLE),
@@ -79,19 +78,14 @@ def vma_flags(prot: Prot, *, shared: bool = False, locked: bool = False) -> int:
     return int(prot) | _VM_SHARED * shared | _VM_LOCKED * locked
 
 
-def nodes_of(mask: int) -> frozenset[int]:
-    """The nodes of a mask."""
-    return frozenset(nid for nid in range(mask.bit_length()) if mask >> nid & 1)
-
-
 @frozen
 class Entry:
     """A page table entry that is not empty. spec/migration.md 2.5.
 
     ``kind`` is ``page`` (``pfn`` is its frame), ``zero`` (the shared zero page), ``swap`` (``pfn`` is the slot),
-    ``migration`` (``pfn`` is the old page's frame) or ``raw`` (memory of a device). ``young`` is the accessed bit; ``protnone`` marks a
-    page that is mapped but faults on any access. ``huge``: one of 512 that stand for one entry
-    of 2 MiB.
+    ``migration`` (``pfn`` is the old page's frame) or ``raw`` (memory of a device). ``young`` is the accessed bit;
+    ``protnone`` marks a page that is mapped but faults on any access. ``huge``: one of 512 that stand for one
+    entry of 2 MiB.
     """
 
     address: int
