@@ -203,7 +203,7 @@ def test_a_process_that_ends_meanwhile(what: str) -> None:
         def calling() -> None:
             with suppress(MovableError):
                 binding()
-            assert process.ended or texts(process) == ["default"] * 3
+            assert process.ended or set(texts(process)) <= {"default"}
 
         def finish() -> None:
             judge(vm)()
