@@ -273,9 +273,8 @@ class Cpuset:
         self._old_mems = mems
 
     def adopt(self, process: "Process") -> None:
-        """Called for a new process with memory, made while others may have changed the nodes."""
-        if process.mems_mask != self.effective_mems:
-            self._rebind(process, self.effective_mems)
+        """Called for a new process with memory: while it was made, others may have begun to change its nodes."""
+        self._rebind(process, self.effective_mems)
 
     def hotplug(self) -> None:
         """Called when nodes have got or lost memory: a cpuset loses nodes, one that has none left its processes."""
