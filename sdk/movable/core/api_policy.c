@@ -93,11 +93,6 @@ int mv_il_next(struct vm *vm, unsigned int mm)
 	return mm_of(vm, mm)->il_next;
 }
 
-unsigned long mv_nodes_with_memory(struct vm *vm)
-{
-	return nodes_with_memory(vm);
-}
-
 unsigned long mv_mems_allowed(struct vm *vm, unsigned int mm)
 {
 	return mm_of(vm, mm)->mems_allowed;

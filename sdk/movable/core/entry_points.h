@@ -320,7 +320,6 @@ void mv_policy_of_process(struct vm *vm, unsigned int mm, struct mv_policy *poli
 long mv_policy_of_address(struct vm *vm, unsigned int mm, unsigned long address, struct mv_policy *policy);
 long mv_lookup_node(struct vm *vm, unsigned int mm, unsigned long address);
 int mv_il_next(struct vm *vm, unsigned int mm);
-unsigned long mv_nodes_with_memory(struct vm *vm);
 unsigned long mv_mems_allowed(struct vm *vm, unsigned int mm);
 long mv_rebind_process(struct vm *vm, unsigned int mm, unsigned long mems);
 long mv_rebind_areas(struct vm *vm, unsigned int mm, unsigned long mems);

@@ -55,16 +55,6 @@ static uint64_t remap_nodes(uint64_t nodes, uint64_t from, uint64_t to)
 	return result;
 }
 
-uint64_t nodes_with_memory(const struct vm *vm)
-{
-	uint64_t nodes = 0;
-
-	for (unsigned int i = 0; i < vm->nr_zones; i++)
-		if (vm->zones[i].present_pages)
-			nodes |= 1ULL << vm->zones[i].node->node_id;
-	return nodes;
-}
-
 /* Making */
 
 int mpol_new(const struct mpol_request *request, struct mempolicy **policy)

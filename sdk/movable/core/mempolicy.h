@@ -7,6 +7,7 @@
 #ifndef MOVABLE_MEMPOLICY_H
 #define MOVABLE_MEMPOLICY_H
 
+#include "memmap.h"
 #include "task.h"
 
 enum mpol_mode { MPOL_DEFAULT, MPOL_PREFERRED, MPOL_BIND, MPOL_INTERLEAVE, MPOL_LOCAL, MPOL_MAX };
@@ -37,9 +38,6 @@ static inline uint64_t all_nodes(const struct vm *vm)
 {
 	return ~0ULL >> (MAX_NUMNODES - vm->nr_nodes);
 }
-
-/* Those of them that have memory now. */
-uint64_t nodes_with_memory(const struct vm *vm);
 
 /* What a user asks for; the mode and its flags exist. */
 struct mpol_request {

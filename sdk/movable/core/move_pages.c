@@ -3,7 +3,7 @@
 
 #include "lru.h"
 #include "migrate_nodes.h"
-#include "policy.h"
+#include "mpol_alloc.h"
 #include "rmap.h"
 #include "vma.h"
 
@@ -187,7 +187,7 @@ static long move_chunks(struct vm *vm, struct mm *mm, const struct move_arrays *
 }
 
 long do_pages_move(struct vm *vm, struct mm *mm, const struct move_arrays *arrays, const struct move_rules *rules,
-		   const struct mm *caller)
+		   struct mm *caller)
 {
 	struct page *work = alloc_page_mm(vm, GFP_KERNEL, caller);
 	long answer;

@@ -29,6 +29,6 @@ long do_pages_stat(struct vm *vm, struct mm *mm, const struct move_arrays *array
 
 /* 0; -EFAULT, -ENODEV, -EACCES, -ENOMEM, with earlier chunks moved and reported. Takes mmap_sem. `caller` may be NULL. */
 long do_pages_move(struct vm *vm, struct mm *mm, const struct move_arrays *arrays, const struct move_rules *rules,
-		   const struct mm *caller);
+		   struct mm *caller);
 
 #endif

@@ -1,19 +1,25 @@
 """Processes and files: address spaces, page tables, page caches."""
 
 from movable.process.areas import Area, Entry, MemoryUse
+from movable.process.cpuset import Cpuset
 from movable.process.credentials import CAP_SYS_NICE, Credentials
 from movable.process.file import File, MigrateMethod
 from movable.process.nodemask import BAD_POINTER
+from movable.process.policy import Policy
+from movable.process.policy_calls import PolicyAnswer
 from movable.process.process import Process
 
 __all__ = [
     "BAD_POINTER",
     "CAP_SYS_NICE",
     "Area",
+    "Cpuset",
     "Credentials",
     "Entry",
     "File",
     "MemoryUse",
     "MigrateMethod",
+    "Policy",
+    "PolicyAnswer",
     "Process",
 ]

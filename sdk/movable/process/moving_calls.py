@@ -12,7 +12,6 @@ from movable.process.nodemask import BadPointer, NodeMask, get_nodes, node_list
 from movable.process.user_arrays import Numbers, move_arrays
 
 if TYPE_CHECKING:
-    from movable.process.process import Process
     from movable.vm import VM
 
 __all__ = ["MovingCalls"]
@@ -42,6 +41,11 @@ class MovingCalls:
         """Whether the process has ended."""
         raise NotImplementedError
 
+    @property
+    def mems_mask(self) -> int:
+        """The nodes that its pages may come from, as bits."""
+        raise NotImplementedError
+
     def migrate_pages(self, pid: int, old: NodeMask, new: NodeMask, maxnode: int | None = None) -> int:
         """Move a process's pages on ``old`` nodes to ``new`` ones, ranks kept; how many eligible pages stayed behind.
 
@@ -52,7 +56,7 @@ class MovingCalls:
         old_nodes, new_nodes = get_nodes(call, old, maxnode), get_nodes(call, new, maxnode)
         target = self._target(call, pid)
         privileged = self.credentials.capable(CAP_SYS_NICE)
-        outside = new_nodes & ~_nodes_of_cpuset(target)
+        outside = new_nodes & ~target.mems_mask
         if outside and not privileged:
             raise SystemCallError(
                 EPERM, f"{call}: nodes {node_list(outside)} are outside the process's cpuset"
@@ -68,7 +72,7 @@ class MovingCalls:
             old_nodes.bit_count(),
             new_nodes,
             privileged,
-            _nodes_of_cpuset(self),
+            self.mems_mask,
         )
         return self._result(call, answer)
 
@@ -105,9 +109,9 @@ class MovingCalls:
                 mm,
                 arrays.c,
                 bool(flags & MpolMF.MOVE_ALL),
-                _nodes_of_cpuset(target),
+                target.mems_mask,
                 self._mm or 0,
-                _nodes_of_cpuset(self),
+                self.mems_mask,
             )
         self._result(call, answer)
         return arrays.statuses() if status is None else status
@@ -124,7 +128,7 @@ class MovingCalls:
         if flags & MpolMF.MOVE_ALL and not self.credentials.capable(CAP_SYS_NICE):
             raise SystemCallError(EPERM, f"{call}: MOVE_ALL takes CAP_SYS_NICE")
 
-    def _target(self, call: str, pid: int) -> "Process":
+    def _target(self, call: str, pid: int) -> "MovingCalls":
         """The process that a pid names, if this one may move its memory. SystemCallError ESRCH, EPERM."""
         target = self.vm.find_process(pid) if pid else self
         if target is None:
@@ -143,8 +147,3 @@ class MovingCalls:
         if self._machine.check(answer) < 0:
             raise SystemCallError(-answer, f"{call}: {_REASONS.get(-answer, 'interrupted')}")
         return answer
-
-
-def _nodes_of_cpuset(process: "MovingCalls") -> int:
-    """The nodes that the process may have memory on, as bits."""
-    return (1 << len(process.vm.nodes)) - 1
