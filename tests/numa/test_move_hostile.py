@@ -45,7 +45,6 @@ def test_addresses_that_no_process_has(process: Process) -> None:
         (memoryview(array("Q", [0] * 4))[::2], "addresses: a buffer must be"),
         (memoryview(array("Q", [0] * 4)).cast("B").cast("Q", (2, 2)), "in 2 dimensions"),
     ],
-    ids=repr,
 )
 def test_addresses_of_a_wrong_kind(process: Process, addresses: Any, words: str) -> None:
     """MovableError names the argument and what it must be."""
@@ -53,16 +52,14 @@ def test_addresses_of_a_wrong_kind(process: Process, addresses: Any, words: str)
         process.move_pages(0, addresses)
 
 
-@pytest.mark.parametrize(
-    "nodes", [[1 << 31], [1.5], "0", array("q", [0]), array("I", [0]), b"\0\0\0\0"], ids=repr
-)
+@pytest.mark.parametrize("nodes", [[1 << 31], [1.5], "0", array("q", [0]), array("I", [0]), b"\0\0\0\0"])
 def test_nodes_of_a_wrong_kind(process: Process, nodes: Any) -> None:
     """The same for nodes."""
     with pytest.raises(MovableError, match="nodes: "):
         process.move_pages(0, [0], nodes)
 
 
-@pytest.mark.parametrize("status", [[0], b"0000", array("l", [0]), array("I", [0]), bytearray(4)], ids=repr)
+@pytest.mark.parametrize("status", [[0], b"0000", array("l", [0]), array("I", [0]), bytearray(4)])
 def test_statuses_of_a_wrong_kind(process: Process, status: Any) -> None:
     """The same for status, which must be writable as well."""
     with pytest.raises(MovableError, match="status: "):
