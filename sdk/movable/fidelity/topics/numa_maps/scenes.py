@@ -8,7 +8,8 @@ from attrs import frozen
 
 from movable.fidelity.topics.kit import PAGE, attempt, bits
 from movable.fidelity.topics.later import MODES
-from movable.flags import Madvise, Mpol, MpolMF, Prot
+from movable import flags
+from movable.flags import Mpol, MpolMF, Prot
 from movable.process import Process
 from movable.vm import VM
 
@@ -335,7 +336,7 @@ def _huge_scene(vm: VM, row: Labelled, count: int, *, pool: bool) -> Process:
         process.mmap(2 * _HUGE, address=row.base, fixed=True, hugetlb=True)
     else:
         process.mmap(2 * _HUGE, address=row.base, fixed=True)
-        process.madvise(row.base, 2 * _HUGE, Madvise.HUGEPAGE)
+        process.madvise(row.base, 2 * _HUGE, flags.Madvise.HUGEPAGE)
     for index in range(count):
         process.touch(row.base + index * _HUGE)
     return process
