@@ -2,9 +2,11 @@
 #include "fault.h"
 
 #include "filemap.h"
+#include "huge.h"
 #include "lru.h"
 #include "mlock.h"
 #include "mpol_alloc.h"
+#include "special.h"
 #include "swap.h"
 #include "vma.h"
 
@@ -58,6 +60,9 @@ static int do_anonymous_page(struct vm *vm, const struct fault *fault)
 
 	if (!pte)
 		return -ENOMEM;
+	if (unlikely(fault->vma->flags & VM_HUGEPAGE) &&
+	    do_huge_pmd_fault(vm, fault->vma, fault->address, fault->write))
+		return 0;
 	if (!fault->write) {
 		*pte = make_pte(0, pte_protection(fault->vma) | PTE_ZERO | PTE_YOUNG);
 		return 0;
@@ -95,6 +100,18 @@ static int wp_page_copy(struct vm *vm, const struct fault *fault, struct page *o
 	return page ? 0 : -ENOMEM;
 }
 
+int break_cow(struct vm *vm, struct vma *vma, unsigned long address)
+{
+	const struct fault fault = {.vma = vma, .address = address, .write = true, .pte = pte_read(vma->mm, address)};
+	int err = wp_page_copy(vm, &fault, pte_page(vm, fault.pte));
+	pte_t pte = pte_read(vma->mm, address);
+
+	/* In an area that cannot be written the entry does not say so. */
+	if (!err && pte_maps_page(pte) && !(pte & PTE_DIRTY))
+		set_page_flag(pte_page(vm, pte), PG_dirty);
+	return err;
+}
+
 /* Waits until the page is unlocked, so that whoever has it can finish. */
 static void wait_for_owner(struct vm *vm, struct page *page)
 {
@@ -121,13 +138,35 @@ static int wp_page_shared(struct vm *vm, const struct fault *fault, struct page 
 	return 0;
 }
 
+static int wp_zero_page(struct vm *vm, const struct fault *fault)
+{
+	struct fault single = *fault;
+
+	/* Memory of a device is written as it is, or not at all. */
+	if (fault->pte & PTE_SPECIAL)
+		return -EFAULT;
+	if (unlikely(fault->pte & PTE_HUGE)) {
+		if (do_huge_pmd_fault(vm, fault->vma, fault->address, true))
+			return 0;
+		split_huge_pmd(vm, fault->vma->mm, fault->address);
+		single.pte = pte_read(fault->vma->mm, fault->address);
+		if (!(single.pte & PTE_ZERO))
+			return 0;
+	}
+	return wp_page_copy(vm, &single, NULL);
+}
+
 static int do_wp_page(struct vm *vm, const struct fault *fault)
 {
 	struct page *page;
 	pte_t *pte;
 
 	if (fault->pte & PTE_ZERO)
-		return wp_page_copy(vm, fault, NULL);
+		return wp_zero_page(vm, fault);
+	if (unlikely(fault->pte & PTE_HUGE)) {
+		do_huge_pmd_wp_page(vm, fault->vma, fault->address);
+		return 0;
+	}
 	page = pte_page(vm, fault->pte);
 	if (fault->vma->flags & VM_SHARED)
 		return wp_page_shared(vm, fault, page);
@@ -282,6 +321,8 @@ int handle_mm_fault(struct vm *vm, struct mm *mm, unsigned long address, bool wr
 	sched_point(vm, EV_FAULT, fault.address);
 	count_vm_events(vm, PGFAULT, 1);
 	fault.pte = pte_read(mm, address);
+	if (!fault.pte && unlikely(fault.vma->special))
+		return do_special_fault(vm, fault.vma, fault.address);
 	if (!fault.pte)
 		return fault.vma->file ? do_file_fault(vm, &fault) : do_anonymous_page(vm, &fault);
 	if (!pte_present(fault.pte))
