@@ -4,6 +4,7 @@ from movable.fidelity.model import RecordingAdapter
 from movable.fidelity.topics.cpuset_v1 import CpusetRecordings
 from movable.fidelity.topics.mbind_matrix import MbindMatrixRecordings
 from movable.fidelity.topics.migrate_pages import MigratePagesRecordings
+from movable.fidelity.topics.move_pages import MovePagesRecordings
 from movable.fidelity.topics.numa_maps import NumaMapsRecordings
 from movable.fidelity.topics.policies import PolicyRecordings
 
@@ -13,6 +14,7 @@ ADAPTERS: tuple[RecordingAdapter, ...] = (
     CpusetRecordings(),
     MbindMatrixRecordings(),
     MigratePagesRecordings(),
+    MovePagesRecordings(),
     NumaMapsRecordings(),
     PolicyRecordings(),
 )
