@@ -137,8 +137,9 @@ def _anon_scene(vm: VM, row: Labelled, count: int, touched: int) -> Process:
         vm.swapon(64)
     process.mmap(count * PAGE, address=row.base, fixed=True)
     every = 2 if re.search(r"every|even", words) else 1
+    read = re.search(r"zero|read[- _]?only|read[- _]?touch|read[- _]?fault|(?<!prot)_read", words)
     for index in range(0, touched * every, every):
-        process.touch(row.base + index * PAGE, write=not re.search(r"zero|read[- _]?(only|touch|fault)|_read", words))
+        process.touch(row.base + index * PAGE, write=read is None)
     if re.search(r"lock", words):
         process.mlock(row.base, count * PAGE)
     if re.search(r"swap|pageout|page_out", words):
