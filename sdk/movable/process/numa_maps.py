@@ -40,11 +40,11 @@ class NumaMaps:
 
     def _numa_lines(self) -> Iterator[str]:
         vma, stats, address = ffi.new("struct mv_vma *"), ffi.new("struct mv_numa_stats *"), 0
-        c, mm = self._machine.c, self.mm()
+        c, mm, own = self._machine.c, self.mm(), self.policy
         # Between two areas the process may end; then there is no more to read.
         while self._mm and self._machine.check(lib.mv_numa_stats(c, mm, address, vma, stats)):
             area = area_of(vma, self._maps_name(vma))
-            yield " ".join((f"{area.start:08x}", self._policy_text(area), *self._fields(area, stats)))
+            yield " ".join((f"{area.start:08x}", str(area.policy or own or "default"), *self._fields(area, stats)))
             address = area.end
 
     def _maps_name(self, vma: Any) -> str | None:
@@ -57,9 +57,6 @@ class NumaMaps:
     def policy(self) -> Policy | None:
         """The policy of the process."""
         raise NotImplementedError
-
-    def _policy_text(self, area: Area) -> str:
-        return str(area.policy or self.policy or "default")
 
     def _fields(self, area: Area, stats: Any) -> Iterator[str]:
         if area.file is not None:
