@@ -7,6 +7,7 @@ from movable.fidelity.topics.migrate_pages import MigratePagesRecordings
 from movable.fidelity.topics.move_pages import MovePagesRecordings
 from movable.fidelity.topics.numa_maps import NumaMapsRecordings
 from movable.fidelity.topics.policies import PolicyRecordings
+from movable.fidelity.topics.target_full import TargetFullRecordings
 
 __all__ = ["ADAPTERS"]
 
@@ -17,5 +18,6 @@ ADAPTERS: tuple[RecordingAdapter, ...] = (
     MovePagesRecordings(),
     NumaMapsRecordings(),
     PolicyRecordings(),
+    TargetFullRecordings(),
 )
 """One for each topic."""
