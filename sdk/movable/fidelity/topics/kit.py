@@ -61,7 +61,9 @@ class Sections:
             try:
                 yield from sections[name](content)
             except (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError) as error:
-                raise RecordingError(f"{name}: has another shape ({type(error).__name__}: {error})") from error
+                raise RecordingError(
+                    f"{name}: has another shape ({type(error).__name__}: {error})"
+                ) from error
             except MovableError as error:
                 raise RecordingError(f"{name}: {error}") from error
 

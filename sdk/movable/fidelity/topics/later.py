@@ -85,7 +85,11 @@ def make_policy(word: int, user: Nodes, allowed: Nodes) -> LaterPolicy | str | N
     """The policy that a mode argument and a mask make; None for DEFAULT; the name of the errno if there is none."""
     mode, flags = word & ~_FLAGS, word & _FLAGS
     placed = flags & (STATIC | RELATIVE)
-    if mode not in MODES.values() or placed == STATIC | RELATIVE or (flags & BALANCING and mode != MODES["BIND"]):
+    if (
+        mode not in MODES.values()
+        or placed == STATIC | RELATIVE
+        or (flags & BALANCING and mode != MODES["BIND"])
+    ):
         return "EINVAL"
     if mode == MODES["DEFAULT"]:
         return "EINVAL" if user else None
@@ -140,5 +144,6 @@ def migrated(nodes: Iterable[int], old: Nodes, new: Nodes) -> list[int]:
     """Where pages are after everything on ``old`` has moved to ``new``. spec/migration.md 9.7."""
     stays = old & new if len(old) != len(new) else frozenset()
     return [
-        next(iter(_remap(frozenset({node}), old, new))) if node in old - stays and new else node for node in nodes
+        next(iter(_remap(frozenset({node}), old, new))) if node in old - stays and new else node
+        for node in nodes
     ]

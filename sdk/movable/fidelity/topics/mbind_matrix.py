@@ -20,7 +20,15 @@ from movable.fidelity.topics.kit import (
     put,
     query,
 )
-from movable.fidelity.topics.later import BALANCING, MODES, LaterPolicy, make_policy, mode_word, place, policy_is_local
+from movable.fidelity.topics.later import (
+    BALANCING,
+    MODES,
+    LaterPolicy,
+    make_policy,
+    mode_word,
+    place,
+    policy_is_local,
+)
 from movable.fidelity.topics.rules import rules
 from movable.process import Process
 
@@ -122,9 +130,7 @@ def _claim(word: int, nodes: frozenset[int], flags: int, layout: _Layout) -> Cla
     return Claim(["N09"], later, eio) if eio else Claim([], later, later)
 
 
-def _strict_alone(
-    word: int, nodes: frozenset[int], flags: int, layout: _Layout
-) -> Mapping[str, Any] | None:
+def _strict_alone(word: int, nodes: frozenset[int], flags: int, layout: _Layout) -> Mapping[str, Any] | None:
     """The answer of 6.1 where N09 applies."""
     if flags != _STRICT or not word & 7 or all(node < 0 or node in nodes for node in layout.nodes):
         return None

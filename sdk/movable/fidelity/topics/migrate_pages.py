@@ -110,7 +110,9 @@ def _parse(row: Mapping[str, Any]) -> _Asked:
     masks = _masks(name)
     maxnode = re.search(r"maxnode_(-?\d+)", name)
     if "hi_bit" in name or "high_bit" in name:
-        masks = {each: nodes | {63} if isinstance(nodes, frozenset) else nodes for each, nodes in masks.items()}
+        masks = {
+            each: nodes | {63} if isinstance(nodes, frozenset) else nodes for each, nodes in masks.items()
+        }
     memory = "shared" if "shared_page" in row else "place" if "place" in row else "child"
     memory = "own" if "own_pages" in row else memory
     return _Asked(
@@ -141,7 +143,11 @@ def _masks(name: str) -> dict[str, Mask]:
             continue
         for each in current:
             before = masks[each]
-            joined = read | before if isinstance(read, frozenset) and isinstance(before, frozenset) and not fresh else read
+            joined = (
+                read | before
+                if isinstance(read, frozenset) and isinstance(before, frozenset) and not fresh
+                else read
+            )
             masks[each] = joined
         fresh = False
     return masks
@@ -175,7 +181,9 @@ def _target(name: str, memory: str) -> str:
         r"|invalid_pid|pid_invalid|pid_-?\d\d+|pid_-\d",
         "self": r"self|pid_0|own_pid|pid_own",
     }
-    return next((each for each, pattern in words.items() if re.search(pattern, name)), _default_target(memory))
+    return next(
+        (each for each, pattern in words.items() if re.search(pattern, name)), _default_target(memory)
+    )
 
 
 def _default_target(memory: str) -> str:
@@ -261,7 +269,8 @@ def _claim(asked: _Asked) -> Claim:
     if asked.target == "none":
         return Claim([], refused("ESRCH"), refused("ESRCH"))
     if asked.unprivileged and (
-        not new <= EVERY_NODE or (asked.target in ("child", "init", "kthread", "zombie") and not asked.same_user)
+        not new <= EVERY_NODE
+        or (asked.target in ("child", "init", "kthread", "zombie") and not asked.same_user)
     ):
         return Claim([], refused("EPERM"), refused("EPERM"))
     if not new:
@@ -291,9 +300,9 @@ def _moved(asked: _Asked, old: Nodes, new: Nodes) -> Mapping[str, Any]:
     counts = Counter(migrated(_SPREAD, old, new) if asked.target == "child" else _SPREAD)
     places = [0] * 4
     if asked.target == "self":
-        held = asked.pinned | (frozenset({0}) if asked.memory == "shared" and asked.unprivileged else frozenset())
+        held = asked.pinned | (
+            frozenset({0}) if asked.memory == "shared" and asked.unprivileged else frozenset()
+        )
         places = [0 if index in held else migrated([0], old, new)[0] for index in range(4)]
     left = len(asked.pinned) if asked.target == "self" and migrated([0], old, new) != [0] else 0
     return _outcome(left, "0", counts, places)
-
-

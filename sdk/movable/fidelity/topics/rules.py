@@ -61,5 +61,6 @@ def rules(ids: Iterable[str]) -> tuple[FidelityRule, ...]:
     wanted = [*ids, SETUP_FIELD]
     texts = {**_SENTENCES, **_SETUP}
     return tuple(
-        FidelityRule(each, texts[each], f"{_SOURCE}, {'replay set-up' if each in _SETUP else each}") for each in wanted
+        FidelityRule(each, texts[each], f"{_SOURCE}, {'replay set-up' if each in _SETUP else each}")
+        for each in wanted
     )

@@ -73,7 +73,9 @@ def _row(recording: Mapping[str, Any]) -> Row:
     target = targets[0] if targets else int(re.findall(r"to node (\d)", recording["notes"])[0])
     asked = _Asked(
         count=recording["count"],
-        sources=tuple(sorted({int(node) for text in sources[:1] for node in re.findall(r"\d+", text)} - {target})),
+        sources=tuple(
+            sorted({int(node) for text in sources[:1] for node in re.findall(r"\d+", text)} - {target})
+        ),
         target=target,
         free=_free(recording["buddyinfo_before"], target),
     )
@@ -96,9 +98,14 @@ def _row(recording: Mapping[str, Any]) -> Row:
 
 
 def _compared(key: str) -> bool:
-    return key in ("ret", "errno", "first_bad_index", "first_bad_status", "status_histogram", "placement_after") or bool(
-        _STATUSES.fullmatch(key)
-    )
+    return key in (
+        "ret",
+        "errno",
+        "first_bad_index",
+        "first_bad_status",
+        "status_histogram",
+        "placement_after",
+    ) or bool(_STATUSES.fullmatch(key))
 
 
 def _free(text: str, node: int) -> int:
@@ -170,7 +177,11 @@ def _leave_free(vm: VM, asked: _Asked) -> None:
 def _fields(seen: _Seen, asked: _Asked, recorded: Mapping[str, Any]) -> Mapping[str, Any]:
     """The outcome under the names of the recording."""
     full = seen.errno != "0"
-    moved = "as many as there was room for" if full and abs(seen.moved - asked.free) <= _SLACK else str(seen.moved)
+    moved = (
+        "as many as there was room for"
+        if full and abs(seen.moved - asked.free) <= _SLACK
+        else str(seen.moved)
+    )
     fields: dict[str, Any] = {
         "ret": -1 if full else 0,
         "errno": seen.errno,
@@ -204,5 +215,3 @@ def _statuses(asked: _Asked, written: int, moved: int) -> _Seen:
     statuses = {asked.target: written, _UNWRITTEN: asked.count - written}
     present: Mapping[int, int] = {value: number for value, number in statuses.items() if number}
     return _Seen("ENOMEM", present, (written, _UNWRITTEN), moved, asked.count)
-
-

@@ -8,7 +8,18 @@ from typing import Any
 from attrs import frozen
 
 from movable.fidelity.model import Row, RowVerdict
-from movable.fidelity.topics.kit import EVERY_NODE, PAGE, Claim, attempt, judge, machine, map_pages, nodes_of_list, put, query
+from movable.fidelity.topics.kit import (
+    EVERY_NODE,
+    PAGE,
+    Claim,
+    attempt,
+    judge,
+    machine,
+    map_pages,
+    nodes_of_list,
+    put,
+    query,
+)
 from movable.fidelity.topics.later import MODES, LaterPolicy, make_policy, migrated, mode_word, place
 from movable.flags import MpolF
 from movable.process import Process
@@ -67,13 +78,22 @@ def _name(row: Mapping[str, Any]) -> str:
 
 
 def _places(row: Mapping[str, Any], words: str, seen: Mapping[str, str]) -> Iterator[_Place]:
-    file = re.search(r"(cpuset\.)?(mems|cpus|memory_migrate|mem_exclusive|mem_hardwall|cpu_exclusive"
-                     r"|memory_spread_page|memory_spread_slab|tasks|procs)", row["file"])
+    file = re.search(
+        r"(cpuset\.)?(mems|cpus|memory_migrate|mem_exclusive|mem_hardwall|cpu_exclusive"
+        r"|memory_spread_page|memory_spread_slab|tasks|procs)",
+        row["file"],
+    )
     if file is None:
         raise ValueError(f"file {row['file']!r} is none of a cpuset")
     base = "tasks" if file[2] in ("tasks", "procs") else f"cpuset.{file[2]}"
-    owner = next((each for each in ("top", "root", "child", "sibling", "B") if each.lower() in words.split("/")[0].split()
-                  or f"{each.lower()}/" in words), "A")
+    owner = next(
+        (
+            each
+            for each in ("top", "root", "child", "sibling", "B")
+            if each.lower() in words.split("/")[0].split() or f"{each.lower()}/" in words
+        ),
+        "A",
+    )
     default = row.get("in_cpuset_mems") or _DEFAULTS.get(base)
     befores = [default, *({seen[row["file"]]} - {default} if row["file"] in seen else ())]
     for before in befores:
@@ -149,7 +169,9 @@ def _call(caller: Process, page: int, text: str, mems: frozenset[int]) -> tuple[
     return _policy(caller, page, text, sets[-1] if sets else frozenset(), mems)
 
 
-def _move(caller: Process, page: int, nodes: frozenset[int] | None, mems: frozenset[int]) -> tuple[Mapping[str, Any], Claim]:
+def _move(
+    caller: Process, page: int, nodes: frozenset[int] | None, mems: frozenset[int]
+) -> tuple[Mapping[str, Any], Claim]:
     status = array("i", [_UNWRITTEN])
     targets = None if nodes is None else [min(nodes)]
     _, error = attempt(lambda: caller.move_pages(0, [page], targets, status=status))
@@ -169,7 +191,11 @@ def _migrate(
     earlier = _outcome(0, "0", whole) if whole in mems else _outcome(-1, "ENOMEM", start)
     if not new <= EVERY_NODE:
         earlier = _outcome(-1, "EINVAL", start)
-    later = _outcome(0, "0", migrated([start], old, new & mems)[0]) if new & mems else _outcome(-1, "EINVAL", start)
+    later = (
+        _outcome(0, "0", migrated([start], old, new & mems)[0])
+        if new & mems
+        else _outcome(-1, "EINVAL", start)
+    )
     outside = not new & EVERY_NODE <= mems
     return ours, Claim(["N20"] if outside else [], earlier, later)
 
@@ -180,8 +206,12 @@ def _policy(
     """A policy is set for the task or the page, a page touched under it, and a policy or the mems read back."""
     new = page + PAGE
     caller.mmap(PAGE, address=new, fixed=True)
-    match = re.search(r"(DEFAULT|PREFERRED_MANY|PREFERRED|BIND|INTERLEAVE|LOCAL)(?:\|(STATIC|RELATIVE))?", text)
-    word = mode_word(match[1]) | {"STATIC": 1 << 15, "RELATIVE": 1 << 14}.get(match[2] or "", 0) if match else 0
+    match = re.search(
+        r"(DEFAULT|PREFERRED_MANY|PREFERRED|BIND|INTERLEAVE|LOCAL)(?:\|(STATIC|RELATIVE))?", text
+    )
+    word = (
+        mode_word(match[1]) | {"STATIC": 1 << 15, "RELATIVE": 1 << 14}.get(match[2] or "", 0) if match else 0
+    )
     ret, error = 0, "0"
     if match is not None and "mbind" in text:
         flags = sum(bit for name, bit in (("STRICT", 1), ("MOVE", 2)) if name in text)

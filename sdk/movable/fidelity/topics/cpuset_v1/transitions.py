@@ -133,7 +133,9 @@ def _ours(case: _Case) -> Mapping[str, Any]:
 
 def _set(child: Process, case: _Case, old: Sequence[int]) -> None:
     policy = case.policy
-    mode, nodes = (policy.mode | policy.flags, policy.user) if policy is not None else (Mpol.DEFAULT, frozenset())
+    mode, nodes = (
+        (policy.mode | policy.flags, policy.user) if policy is not None else (Mpol.DEFAULT, frozenset())
+    )
     if case.in_area:
         child.mbind(old[0], len(old) * PAGE, mode, nodes or None)
     else:
@@ -185,7 +187,9 @@ def _earlier_preferred(
     elif policy.flags & RELATIVE:
         nodes = frozenset({min(relative(policy.user, new))})
     else:
-        nodes = frozenset(migrated(policy.nodes, old, new) if len(old) == len(new) else _ranked(policy, old, new))
+        nodes = frozenset(
+            migrated(policy.nodes, old, new) if len(old) == len(new) else _ranked(policy, old, new)
+        )
     if not nodes:
         return None, "local=static"
     bound = evolve(policy, nodes=nodes, base=new)

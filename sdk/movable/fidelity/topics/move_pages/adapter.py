@@ -61,5 +61,3 @@ def _case(row: Mapping[str, Any], initial: int) -> Row:
 
 def _order(row: Row) -> int:
     return [RowVerdict.EQUAL, RowVerdict.EXPLAINED, RowVerdict.WRONG].index(row.verdict)
-
-

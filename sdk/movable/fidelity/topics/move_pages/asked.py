@@ -5,7 +5,19 @@ from attrs import field, frozen
 __all__ = ["ABSENT", "FOUND", "Asked", "Unit"]
 
 FOUND = frozenset(
-    {"plain", "file", "cached", "copied", "text", "stack", "ksm", "lazyfree", "mlocked", "shared_memory", "prot_none"}
+    {
+        "plain",
+        "file",
+        "cached",
+        "copied",
+        "text",
+        "stack",
+        "ksm",
+        "lazyfree",
+        "mlocked",
+        "shared_memory",
+        "prot_none",
+    }
     | {"vdso", "thp", "hugetlb", "hugetlb_tail"}
 )
 """States of a page that is there."""

@@ -109,7 +109,10 @@ class ThpGroup:
         kilobytes = re.search(r"(?i)huge", f"{row['name']} {text}") is not None
         if number is None or not kilobytes:
             return judge("cases", row["name"], {}, {}, unread=["note"])
-        shown = [text.replace(number[0], str(size), 1) for size in (2048 if whole else 0, 0 if self._split else 2048)]
+        shown = [
+            text.replace(number[0], str(size), 1)
+            for size in (2048 if whole else 0, 0 if self._split else 2048)
+        ]
         claim = Claim(["N04"], {"note": shown[0]}, {"note": shown[1]}) if self._moved else None
         return judge("cases", row["name"], {"note": text}, {"note": shown[0]}, claim)
 
@@ -149,7 +152,9 @@ class HugetlbGroup:
     def row(self, rows: Sequence[Mapping[str, Any]], index: int, initial: int) -> Row:
         """A query or a move of the page's head or tails, or a counter of the pools."""
         row = rows[index]
-        told = {int(node): int(number) for node, number in re.findall(r"node ?(\d) (\d+)", row.get("note", ""))}
+        told = {
+            int(node): int(number) for node, number in re.findall(r"node ?(\d) (\d+)", row.get("note", ""))
+        }
         if told and "query_before" in row:
             self._asked_for = told
         if "query_before" not in row:
@@ -188,7 +193,9 @@ class HugetlbGroup:
         after = list(outcome["query_after"])
         return {**outcome, "query_after": after[:1] * len(after)}
 
-    def _follow(self, asked: Asked, expected: Mapping[str, Any], node: int, wanted: Mapping[str, Any]) -> None:
+    def _follow(
+        self, asked: Asked, expected: Mapping[str, Any], node: int, wanted: Mapping[str, Any]
+    ) -> None:
         """Keep both books after a call."""
         self._applied |= expected["errno"] == "ENOMEM" and asked.moving
         after, later_after = expected["query_after"], wanted["query_after"]
@@ -223,7 +230,11 @@ class HugetlbGroup:
         ours = {"nr": pools.nr, "free": pools.free, "surplus": pools.surplus}[kind](node)
         earlier_value = {"nr": self._size, "free": self._free, "surplus": {}}[kind].get(node, 0)
         later_value = {"nr": self._later_size, "free": self._later_free, "surplus": {}}[kind].get(node, 0)
-        claim = Claim(["N05"], {"note": str(earlier_value)}, {"note": str(later_value)}) if self._applied else None
+        claim = (
+            Claim(["N05"], {"note": str(earlier_value)}, {"note": str(later_value)})
+            if self._applied
+            else None
+        )
         return judge("cases", row["name"], {"note": text}, {"note": str(ours)}, claim)
 
     def _catch_up(self, counters: Sequence[tuple[int, str, str]]) -> None:
@@ -255,7 +266,11 @@ class HugetlbGroup:
 def _parse_counter(row: Mapping[str, Any]) -> tuple[int, str, str] | None:
     """Node, kind and text of a counter row."""
     match = re.search(r"node_?(\d)_(nr|free|surplus)", row["name"])
-    return None if match is None or "query_before" in row else (int(match[1]), match[2], str(row.get("note", "")))
+    return (
+        None
+        if match is None or "query_before" in row
+        else (int(match[1]), match[2], str(row.get("note", "")))
+    )
 
 
 def _moved_later(size: Pools, free: Pools, old: int, new: int) -> tuple[Pools, Pools]:

@@ -72,7 +72,9 @@ def _outcome(
 ) -> Mapping[str, Any]:
     """Run a model; ``protected`` says whether pages of PROT_NONE mappings are found (N06)."""
     if not protected:
-        hidden = [evolve(unit, state="swapped") if unit.state == "prot_none" else unit for unit in asked.units]
+        hidden = [
+            evolve(unit, state="swapped") if unit.state == "prot_none" else unit for unit in asked.units
+        ]
         asked = evolve(asked, units=tuple(hidden))
     state = _State(asked, initial, pools)
     before, ret, error = _queries(asked, asked.units), 0, "0"
@@ -113,7 +115,9 @@ def _queries(asked: Asked, units: Sequence[Unit]) -> list[int]:
     refused = _target_error(asked)
     if refused:
         return [-_NO_QUERY - _NUMBERS[refused]] * len(asked.named)
-    return [units[number].node if units[number].found else ABSENT[units[number].state] for number in asked.named]
+    return [
+        units[number].node if units[number].found else ABSENT[units[number].state] for number in asked.named
+    ]
 
 
 def _look(state: _State) -> None:
@@ -279,7 +283,12 @@ def _may_be_taken(asked: Asked, index: int) -> bool:
     assert asked.nodes is not None
     unit = asked.units[asked.named[index]]
     shared = unit.mappers > 1 and not asked.flags & _MOVE_ALL
-    return unit.found and unit.node != asked.nodes[index] and not shared and unit.state not in ("vdso", "hugetlb_tail")
+    return (
+        unit.found
+        and unit.node != asked.nodes[index]
+        and not shared
+        and unit.state not in ("vdso", "hugetlb_tail")
+    )
 
 
 def _mentioned_again(asked: Asked, taken: Sequence[int]) -> bool:

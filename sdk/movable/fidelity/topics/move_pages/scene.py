@@ -34,7 +34,10 @@ def run(asked: Asked, initial: int) -> Mapping[str, Any]:
         owner = target if target is not None and not _without_memory(asked) else caller
         memory = Memory(vm, owner)
         addresses = memory.build(asked.units)
-        entries = [addresses[number][min(turn, len(addresses[number]) - 1)] + asked.offset for number, turn in _turns(asked)]
+        entries = [
+            addresses[number][min(turn, len(addresses[number]) - 1)] + asked.offset
+            for number, turn in _turns(asked)
+        ]
         pid = _pid(asked, caller, target)
         before = _query_each(caller, pid, entries)
         outcome = call_pages(caller, pid, asked, entries, initial)
@@ -68,7 +71,9 @@ def call_pages(
         nodes = BAD_POINTER
     room = status if not asked.beyond else array("i", [*status, initial])
     target = BAD_POINTER if "status" in asked.bad else room
-    _, error = attempt(lambda: caller.move_pages(pid, addresses, nodes, asked.flags, status=target, count=count))
+    _, error = attempt(
+        lambda: caller.move_pages(pid, addresses, nodes, asked.flags, status=target, count=count)
+    )
     return {"ret": 0 if error == "0" else -1, "errno": error, "status": list(room[: len(entries)])}
 
 
@@ -126,9 +131,7 @@ class Memory:
     def build(self, units: Sequence[Unit]) -> list[list[int]]:
         """The addresses of each unit: one, or as many as a merged page has mappings."""
         places = [self._build(unit) for unit in units]
-        shared = [
-            index for index, unit in enumerate(units) if unit.mappers > 1 and unit.state in _BY_FORK
-        ]
+        shared = [index for index, unit in enumerate(units) if unit.mappers > 1 and unit.state in _BY_FORK]
         if shared:
             self._share(units, places, set(shared))
         for unit, addresses in zip(units, places, strict=True):
@@ -252,4 +255,3 @@ class Memory:
 
 _BY_FORK = frozenset({"plain", "stack", "lazyfree", "mlocked", "prot_none"})
 """States whose pages a child shares by being forked."""
-

@@ -74,7 +74,11 @@ def readings(row: Mapping[str, Any]) -> Iterator[Asked]:
         target_uid=call.target_uid,
         bad=call.bad,
         mems=call.mems,
-        offset=int((re.search(r"p ?\+ ?(\d+)", text) or (0, 123 if re.search(r"unaligned|misaligned", text) else 0))[1]),
+        offset=int(
+            (re.search(r"p ?\+ ?(\d+)", text) or (0, 123 if re.search(r"unaligned|misaligned", text) else 0))[
+                1
+            ]
+        ),
     )
     for units, named in _pages(name, text, codes, call):
         yield evolve(base, units=units, named=named)
@@ -131,7 +135,9 @@ def _bad_arrays(name: str, row: Mapping[str, Any]) -> frozenset[str]:
     """Arrays that cannot be accessed; ``all`` and an array without entries need none."""
     found = {
         match[1] or match[2]
-        for match in re.finditer(rf"({_ARRAYS})_(?:array_|ptr_|pointer_)*(?:{_UNREADABLE})|(?:bad|null)_({_ARRAYS})", name)
+        for match in re.finditer(
+            rf"({_ARRAYS})_(?:array_|ptr_|pointer_)*(?:{_UNREADABLE})|(?:bad|null)_({_ARRAYS})", name
+        )
     }
     found = {each for each in found if each in _ARRAYS.split("|")}
     if row.get("count") == 0:
@@ -180,8 +186,13 @@ def _units(name: str, text: str, codes: Sequence[int], call: _Call) -> Iterator[
     """The units of the entries: by the clause of each where there are as many, else by the words of the whole row."""
     clauses = _clauses(name, text, len(codes))
     units = [_unit(clause, code) for clause, code in zip(clauses or [text] * len(codes), codes, strict=True)]
-    shares = [_shared(name, clause, unit, call) for clause, unit in zip(clauses or [text] * len(codes), units, strict=True)]
-    for mapped in itertools.islice(itertools.product(*shares) if len(codes) < 9 else iter([[x[0] for x in shares]]), 16):
+    shares = [
+        _shared(name, clause, unit, call)
+        for clause, unit in zip(clauses or [text] * len(codes), units, strict=True)
+    ]
+    for mapped in itertools.islice(
+        itertools.product(*shares) if len(codes) < 9 else iter([[x[0] for x in shares]]), 16
+    ):
         several = [evolve(unit, mappers=mappers) for unit, mappers in zip(units, mapped, strict=True)]
         for pinned in _pins(name, text, clauses, len(codes)):
             yield [evolve(unit, pinned=index in pinned) for index, unit in enumerate(several)]
@@ -210,7 +221,8 @@ def _unit(words: str, code: int) -> Unit:
         return Unit("prot_none", 0)
     default = "untouched" if code == -14 else "file_untouched"
     found = next(
-        (each for each, pattern in _ABSENT_WORDS if re.search(pattern, words) and ABSENT[each] == code), default
+        (each for each, pattern in _ABSENT_WORDS if re.search(pattern, words) and ABSENT[each] == code),
+        default,
     )
     return Unit(found)
 
@@ -240,7 +252,11 @@ def _pins(name: str, text: str, clauses: list[str] | None, count: int) -> list[f
         return [frozenset(index for index, clause in enumerate(clauses) if "pin" in clause)]
     if re.search(r"all_pinned|both_pinned|all pinned", text):
         return [frozenset(range(count))]
-    named = [index for index, word in enumerate(_ORDINALS[:count]) if re.search(rf"pinned_{word}|{word}_pinned|{word} (page )?pinned", text)]
+    named = [
+        index
+        for index, word in enumerate(_ORDINALS[:count])
+        if re.search(rf"pinned_{word}|{word}_pinned|{word} (page )?pinned", text)
+    ]
     if re.search(r"pinned_last|last_pinned|last (page )?pinned", text):
         named.append(count - 1)
     if re.search(r"pinned_(in_the_)?middle|middle_pinned", text):

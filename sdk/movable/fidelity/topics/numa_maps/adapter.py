@@ -78,7 +78,9 @@ def _refused(row: Labelled) -> Claim | None:
     policy = policy_of(row.label)
     made = make_policy(policy.word, policy.nodes, EVERY_NODE)
     by_mbind = row.label.startswith("mbind_")
-    if not isinstance(made, LaterPolicy) or not (made.mode == MODES["PREFERRED_MANY"] or made.flags & BALANCING):
+    if not isinstance(made, LaterPolicy) or not (
+        made.mode == MODES["PREFERRED_MANY"] or made.flags & BALANCING
+    ):
         return None
     shown = "default" if "reset" in row.label else str(made)
     later = _eight_pages(row.base, shown, made).with_active(0)

@@ -120,7 +120,9 @@ def _area_faults(line: Line, areas: Mapping[int, re.Match[str]]) -> list[str]:
     if area is None:
         return ["maps has no such area"]
     name, size = area["name"].strip(), int(area["end"], 16) - line.start
-    shown = {"[heap]": " heap", "[stack]": " stack"}.get(name, f" file={name}" if name.startswith("/") else "")
+    shown = {"[heap]": " heap", "[stack]": " stack"}.get(
+        name, f" file={name}" if name.startswith("/") else ""
+    )
     faults = [] if line.what == shown else [f"maps calls it {name or 'nothing'}"]
     if line.pages * line.page_kilobytes << 10 > size:
         faults.append("it has more pages than its area")

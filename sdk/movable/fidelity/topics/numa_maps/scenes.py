@@ -300,7 +300,9 @@ def _shared_file(row: Labelled) -> Iterator[Scene]:
 
     def start(vm: VM) -> Process:
         process = vm.process()
-        process.mmap(size, address=row.base, fixed=True, shared=True, file=vm.file(row.file, size, tmpfs=True))
+        process.mmap(
+            size, address=row.base, fixed=True, shared=True, file=vm.file(row.file, size, tmpfs=True)
+        )
         return process
 
     steps: tuple[tuple[str, Callable[[Process], None]], ...] = (

@@ -70,7 +70,9 @@ def _parse(row: Mapping[str, Any]) -> _Asked:
     lower = name.lower()
     flags = row.get("flags")
     if flags is None:
-        flags = sum({bit for word, bit in _FLAG_WORDS.items() if re.search(rf"(?<![a-z]){word}(?![A-Za-z])", name)})
+        flags = sum(
+            {bit for word, bit in _FLAG_WORDS.items() if re.search(rf"(?<![a-z]){word}(?![A-Za-z])", name)}
+        )
     known = _TASK.search(lower)
     task = None
     if known is not None:
@@ -96,7 +98,11 @@ def _null(name: str, what: str) -> bool:
 
 
 def _bad(name: str, what: str) -> str:
-    return "bad" if re.search(rf"({what})_?(bad|fault|unwritable|readonly)|bad_?(ptr|pointer)?_({what})", name) else ""
+    return (
+        "bad"
+        if re.search(rf"({what})_?(bad|fault|unwritable|readonly)|bad_?(ptr|pointer)?_({what})", name)
+        else ""
+    )
 
 
 def _place(name: str, flags: int) -> str | None:
@@ -150,7 +156,11 @@ def _pointer(word: str) -> Any:
 def _claim(asked: _Asked, ours: Mapping[str, Any], recorded: Mapping[str, Any]) -> Claim:
     """N16 where there is a mask and maxnode lies between the two limits; N13 for a mode 4 that is read back."""
     later = _later(asked)
-    if asked.place == "untouched" and asked.flags == MpolF.NODE | MpolF.ADDR and recorded.get("mode") in EVERY_NODE:
+    if (
+        asked.place == "untouched"
+        and asked.flags == MpolF.NODE | MpolF.ADDR
+        and recorded.get("mode") in EVERY_NODE
+    ):
         later = {**later, "mode": recorded["mode"]}  # the node of that kernel's zero page is not told
     refused = {"ret": -1, "errno": "EINVAL", "mode": _NOT_WRITTEN, "mask": 0, "next_node": _NOT_WRITTEN}
     told = {key: ours[key] for key in ("then_faulted_on",) if key in ours}

@@ -19,7 +19,9 @@ __all__ = ["mbind_rows"]
 _FIRST = 0x1_2000_0000
 _FAR = 0x7_0000_0000
 _INPUTS = {"name", "mode", "mask", "maxnode", "flags", "len"}
-_POLICY = re.compile(r"(?<![a-z])(bind|interleave|preferred_many|preferred|pref|pmany|local|default)_?(\d*)(?![a-z])")
+_POLICY = re.compile(
+    r"(?<![a-z])(bind|interleave|preferred_many|preferred|pref|pmany|local|default)_?(\d*)(?![a-z])"
+)
 _ORDINALS = ("first", "second", "third", "fourth")
 
 
@@ -59,7 +61,9 @@ def _parse(row: Mapping[str, Any]) -> _Row:
         address, memory = 0xFFFF_8000_0000_0000, Memory((None,) * 16, 0)
     elif re.search(r"null_addr|addr_null|addr_0(?!x)|null_start|start_null", name):
         address, memory = 0, Memory((None,) * 16, 0)
-    elif re.search(r"unaligned|misaligned|not_aligned|addr_plus", name) and "len" not in name.split("align")[0]:
+    elif (
+        re.search(r"unaligned|misaligned|not_aligned|addr_plus", name) and "len" not in name.split("align")[0]
+    ):
         address += 123
     word, mask = _policy(name, row)
     length = row.get("len", len(memory.pages) * PAGE) % (1 << 64)
@@ -111,7 +115,9 @@ def _policy(name: str, row: Mapping[str, Any]) -> tuple[int, Any]:
     if mask is None:
         return row["mode"], None
     high = {int(bit) for bit in re.findall(r"bit_?(\d+)", name)}
-    return row["mode"], frozenset(bit for bit in range(64) if mask >> bit & 1) | {bit for bit in high if bit > 63}
+    return row["mode"], frozenset(bit for bit in range(64) if mask >> bit & 1) | {
+        bit for bit in high if bit > 63
+    }
 
 
 def _flags(name: str) -> int:
@@ -144,7 +150,9 @@ def _ours(row: _Row) -> Mapping[str, Any]:
                 row.address, row.asked.length, row.asked.word, mask, row.asked.flags, row.asked.maxnode
             )
         )
-        mapped = [address for address, node in zip(addresses, row.memory.pages, strict=True) if node is not None]
+        mapped = [
+            address for address, node in zip(addresses, row.memory.pages, strict=True) if node is not None
+        ]
         probes = {key: _read_back(process, addresses[index]) for key, index in row.probes.items()}
         return {"ret": ret, "errno": error, "place": query(process, mapped), **probes}
 

@@ -69,4 +69,11 @@ def _claim(word: int, nodes: frozenset[int]) -> Claim:
 
 
 def _outcome(ret: int, error: str, mode: int, nodes: int) -> Mapping[str, Any]:
-    return {"ret": ret, "errno": error, "get_ret": 0, "get_mode": mode, "get_nodes": nodes, "mems_allowed": _ALL}
+    return {
+        "ret": ret,
+        "errno": error,
+        "get_ret": 0,
+        "get_mode": mode,
+        "get_nodes": nodes,
+        "mems_allowed": _ALL,
+    }
