@@ -197,9 +197,13 @@ class Memory:
         return addresses
 
     def _special(self, unit: Unit) -> list[int]:
+        """A mapping of the kernel's; the vdso's page is mapped by reading it, by as many processes as use it."""
         address = self._owner.mmap_special(unit.state, node=unit.node)
-        if unit.state == "vdso" and unit.mappers > 1:
-            self._vm.process().mmap_special(unit.state, node=unit.node)
+        if unit.state == "vdso":
+            self._owner.touch(address, write=False)
+            if unit.mappers > 1:
+                other = self._vm.process()
+                other.touch(other.mmap_special(unit.state, node=unit.node), write=False)
         return [address]
 
     # Files: sixteen cached pages on the unit's node.
