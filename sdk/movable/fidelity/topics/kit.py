@@ -21,6 +21,7 @@ __all__ = [
     "Sections",
     "attempt",
     "bits",
+    "each_row",
     "errno_name",
     "errno_number",
     "judge",
@@ -66,6 +67,28 @@ class Sections:
                 ) from error
             except MovableError as error:
                 raise RecordingError(f"{name}: {error}") from error
+
+
+def each_row(section: str, rows: Iterable[Any], judge_row: Callable[[Any], Row]) -> Iterator[Row]:
+    """The verdicts of rows. One that cannot be replayed is wrong, and does not keep the others from being compared."""
+    for row in rows:
+        try:
+            verdict = judge_row(row)
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+            IndexError,
+            AttributeError,
+            ArithmeticError,
+            MovableError,
+        ) as error:
+            names = [
+                row[key] for key in ("name", "label", "call", "file") if isinstance(row, dict) and key in row
+            ]
+            note = f"cannot be replayed ({type(error).__name__}: {error})"
+            verdict = Row(section, str(names[0] if names else row), RowVerdict.WRONG, str(row), "", (), note)
+        yield verdict
 
 
 def machine() -> VM:
@@ -125,11 +148,15 @@ def query(process: Process, addresses: Iterable[int]) -> list[int]:
     return [int(process.move_pages(0, [address])[0]) for address in addresses]
 
 
+def _once(ids: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(ids))
+
+
 @frozen
 class Claim:
     """What the rules that apply to a row's inputs say of it: the outcome of 4.9, and that of the recorded kernel."""
 
-    rules: tuple[str, ...] = field(converter=lambda ids: tuple(dict.fromkeys(ids)))
+    rules: tuple[str, ...] = field(converter=_once)
     earlier: Outcome
     later: Outcome
 

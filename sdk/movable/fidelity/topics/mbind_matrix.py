@@ -14,6 +14,7 @@ from movable.fidelity.topics.kit import (
     Sections,
     attempt,
     bits,
+    each_row,
     judge,
     machine,
     map_pages,
@@ -72,22 +73,24 @@ class MbindMatrixRecordings(Sections):
 
 
 def _rows(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[Row]:
-    for values in rows:
-        row = dict(zip(columns, values, strict=True))
-        flags, known = row["flags"], {"mode", "mask", "flags", "layout", "ret", "errno", "after"}
-        name = f"{row['mode']} {row['mask']}, flags {flags}, {row['layout']}"
-        if row["layout"] not in _LAYOUTS:
-            raise RecordingError(f"layout {row['layout']!r} is not known; known: {', '.join(_LAYOUTS)}")
-        layout, word = _LAYOUTS[row["layout"]], mode_word(row["mode"])
-        recorded = {key: row[key] for key in ("ret", "errno", "after")}
-        yield judge(
-            "rows",
-            name,
-            recorded,
-            _ours(word, bits(row["mask"]), flags, layout),
-            _claim(word, bits(row["mask"]), flags, layout),
-            unread=sorted(set(row) - known),
-        )
+    return each_row("rows", rows, lambda values: _row(dict(zip(columns, values, strict=True))))
+
+
+def _row(row: Mapping[str, Any]) -> Row:
+    flags, known = row["flags"], {"mode", "mask", "flags", "layout", "ret", "errno", "after"}
+    name = f"{row['mode']} {row['mask']}, flags {flags}, {row['layout']}"
+    if row["layout"] not in _LAYOUTS:
+        raise RecordingError(f"layout {row['layout']!r} is not known; known: {', '.join(_LAYOUTS)}")
+    layout, word = _LAYOUTS[row["layout"]], mode_word(row["mode"])
+    recorded = {key: row[key] for key in ("ret", "errno", "after")}
+    return judge(
+        "rows",
+        name,
+        recorded,
+        _ours(word, bits(row["mask"]), flags, layout),
+        _claim(word, bits(row["mask"]), flags, layout),
+        unread=sorted(set(row) - known),
+    )
 
 
 def _ours(word: int, nodes: frozenset[int], flags: int, layout: _Layout) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -15,6 +15,7 @@ from movable.fidelity.topics.kit import (
     Section,
     Sections,
     attempt,
+    each_row,
     judge,
     machine,
     map_pages,
@@ -51,22 +52,29 @@ class MigratePagesRecordings(Sections):
 
 
 def _pair_rows(rows: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
-    for row in rows:
-        old, new = frozenset(row["from"]), frozenset(row["to"])
-        recorded = {key: row[key] for key in ("ret", "errno", "moved") if key in row}
-        with machine() as vm:
-            child, addresses = _child(vm)
-            ret, error = attempt(lambda: vm.process().migrate_pages(child.pid, old, new, 64))
-            moved = [[0] * 4 for _ in EVERY_NODE]
-            for start, end in zip(_SPREAD, query(child, addresses), strict=True):
-                moved[start][end] += 1
-        yield judge(
-            "pairs",
-            f"{row['from']} to {row['to']}",
-            recorded,
-            {"ret": ret, "errno": error, "moved": moved},
-            unread=sorted(set(row) - {"from", "to", "ret", "errno", "moved"}),
-        )
+    return each_row("pairs", rows, _pair_row)
+
+
+def _pair_row(row: Mapping[str, Any]) -> Row:
+    old, new = frozenset(row["from"]), frozenset(row["to"])
+    recorded = {key: row[key] for key in ("ret", "errno", "moved") if key in row}
+    return judge(
+        "pairs",
+        f"{row['from']} to {row['to']}",
+        recorded,
+        _pair(old, new),
+        unread=sorted(set(row) - {"from", "to", "ret", "errno", "moved"}),
+    )
+
+
+def _pair(old: Nodes, new: Nodes) -> Mapping[str, Any]:
+    with machine() as vm:
+        child, addresses = _child(vm)
+        ret, error = attempt(lambda: vm.process().migrate_pages(child.pid, old, new, 64))
+        moved = [[0] * 4 for _ in EVERY_NODE]
+        for start, end in zip(_SPREAD, query(child, addresses), strict=True):
+            moved[start][end] += 1
+        return {"ret": ret, "errno": error, "moved": moved}
 
 
 def _child(vm: VM) -> tuple[Process, list[int]]:
@@ -92,17 +100,20 @@ class _Asked:
 
 
 def _error_rows(rows: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
-    for row in rows:
-        asked = _parse(row)
-        recorded = {key: row[key] for key in _OUTPUTS if key in row}
-        yield judge(
-            "errors",
-            row["name"],
-            recorded,
-            _ours(asked),
-            _claim(asked),
-            unread=sorted(set(row) - {"name"} - set(_OUTPUTS)),
-        )
+    return each_row("errors", rows, _error_row)
+
+
+def _error_row(row: Mapping[str, Any]) -> Row:
+    asked = _parse(row)
+    recorded = {key: row[key] for key in _OUTPUTS if key in row}
+    return judge(
+        "errors",
+        row["name"],
+        recorded,
+        _ours(asked),
+        _claim(asked),
+        unread=sorted(set(row) - {"name"} - set(_OUTPUTS)),
+    )
 
 
 def _parse(row: Mapping[str, Any]) -> _Asked:
@@ -213,7 +224,7 @@ def _ours(asked: _Asked) -> Mapping[str, Any]:
             caller.fork().munmap(own[1], PAGE)
         for index in asked.pinned:
             caller.pin(own[index])
-        pid = _pid(vm, asked.target, child, caller)
+        pid = _pid(vm, asked.target, child)
         ret, error = attempt(
             lambda: caller.migrate_pages(pid, _argument(asked.old), _argument(asked.new), asked.maxnode)
         )
@@ -239,7 +250,7 @@ def _argument(mask: Mask) -> Any:
     return BAD_POINTER if mask == "bad" else mask
 
 
-def _pid(vm: VM, target: str, child: Process, caller: Process) -> int:
+def _pid(vm: VM, target: str, child: Process) -> int:
     if target == "kthread":
         return vm.kernel_thread().pid
     if target == "zombie":

@@ -3,7 +3,7 @@
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from attrs import frozen
@@ -93,8 +93,9 @@ def _row(recording: Mapping[str, Any]) -> Row:
     recorded.pop("other", None)
     ours = _fields(seen, asked, recorded)
     note = "the exact split of the pages is not compared, but what is told of it must add up"
-    return judge("call", f"{asked.count} pages to node {target}", recorded, ours, _claim(seen, asked, recorded, full=full),
-                 note=note, unread=unread)  # fmt: skip
+    claim = _claim(seen, asked, recorded, full=full)
+    name = f"{asked.count} pages to node {target}"
+    return judge("call", name, recorded, ours, claim, note=note, unread=unread)
 
 
 def _compared(key: str) -> bool:

@@ -13,6 +13,7 @@ from movable.fidelity.topics.kit import (
     PAGE,
     Claim,
     attempt,
+    each_row,
     judge,
     machine,
     map_pages,
@@ -24,7 +25,6 @@ from movable.fidelity.topics.later import MODES, LaterPolicy, make_policy, migra
 from movable.flags import MpolF
 from movable.process import Process
 from movable.process.nodemask import mask_of
-from movable.vm import VM
 
 __all__ = ["error_rows"]
 
@@ -37,13 +37,16 @@ _CALL_OUTPUTS = ("ret", "errno", "status", "place", "mask")
 def error_rows(rows: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
     """Each on a cpuset of its own: cpus 0, mems 0-1 unless the row says otherwise."""
     seen: dict[str, str] = {}
-    for row in rows:
-        if "file" in row:
-            yield _file_row(row, seen)
-            if "reads_after" in row:
-                seen[row["file"]] = row["reads_after"]
-        else:
-            yield _call_row(row)
+
+    def judge_row(row: Mapping[str, Any]) -> Row:
+        if "file" not in row:
+            return _call_row(row)
+        verdict = _file_row(row, seen)
+        if "reads_after" in row:
+            seen[row["file"]] = row["reads_after"]
+        return verdict
+
+    return each_row("errors", rows, judge_row)
 
 
 # -- control files ---------------------------------------------------------------------------------
@@ -90,7 +93,7 @@ def _places(row: Mapping[str, Any], words: str, seen: Mapping[str, str]) -> Iter
         (
             each
             for each in ("top", "root", "child", "sibling", "B")
-            if each.lower() in words.split("/")[0].split() or f"{each.lower()}/" in words
+            if each.lower() in words.split("/", maxsplit=1)[0].split() or f"{each.lower()}/" in words
         ),
         "A",
     )
@@ -121,14 +124,14 @@ def _write(place_: _Place, text: str) -> Mapping[str, Any]:
         owners = {"top": top, "root": top, "child": child or a, "sibling": other, "B": other}
         target = owners.get(place_.owner, a)
         if place_.file == "tasks":
-            return _attach(vm, target if place_.owner != "A" else other, task, text, place_.words)
+            return _attach(target if place_.owner != "A" else other, task, text, place_.words)
         if place_.before is not None and place_.file not in _DEFAULTS:
             target.write(place_.file, place_.before)
         _, error = attempt(lambda: target.write(place_.file, text))
         return {"errno": error, "reads_after": target.read(place_.file).strip()}
 
 
-def _attach(vm: VM, target: Any, task: Process, text: str, words: str) -> Mapping[str, Any]:
+def _attach(target: Any, task: Process, text: str, words: str) -> Mapping[str, Any]:
     """A pid is written: a number that no process has, or else the task's."""
     if not re.search(r"no_?\s?mems|empty|without mems", words):
         target.write("cpuset.mems", "2-3")
@@ -163,15 +166,13 @@ def _call(caller: Process, page: int, text: str, mems: frozenset[int]) -> tuple[
     """Make the call that a text names: the outcome here, and what the rules say of it."""
     sets = [nodes_of_list(each) for each in re.findall(r"(?<![\w.])(\d+(?:[-,]\d+)*)(?![\w.])", text)]
     if text.startswith("move_pages"):
-        return _move(caller, page, sets[-1] if sets else None, mems)
+        return _move(caller, page, sets[-1] if sets else None)
     if text.startswith("migrate_pages"):
         return _migrate(caller, page, sets[0], sets[-1], mems)
     return _policy(caller, page, text, sets[-1] if sets else frozenset(), mems)
 
 
-def _move(
-    caller: Process, page: int, nodes: frozenset[int] | None, mems: frozenset[int]
-) -> tuple[Mapping[str, Any], Claim]:
+def _move(caller: Process, page: int, nodes: frozenset[int] | None) -> tuple[Mapping[str, Any], Claim]:
     status = array("i", [_UNWRITTEN])
     targets = None if nodes is None else [min(nodes)]
     _, error = attempt(lambda: caller.move_pages(0, [page], targets, status=status))

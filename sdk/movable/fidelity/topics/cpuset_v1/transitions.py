@@ -5,11 +5,12 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from movable.fidelity.model import Row
+from movable.fidelity.model import RecordingError, Row
 from movable.fidelity.topics.kit import (
     PAGE,
     Claim,
     attempt,
+    each_row,
     judge,
     machine,
     map_pages,
@@ -56,17 +57,20 @@ class _Case:
 
 def transition_rows(rows: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
     """Each with cpusets and a process of its own."""
-    for row in rows:
-        case = _parse(row)
-        moves = ", memory_migrate" if case.migrate else ""
-        yield judge(
-            "cases",
-            f"{row['policy']}, {row['how']} {row['from']} to {row['to']}{moves}",
-            {key: row[key] for key in _OUTPUTS if key in row},
-            _ours(case),
-            _claim(case),
-            unread=sorted(set(row) - _INPUTS - set(_OUTPUTS)),
-        )
+    return each_row("cases", rows, _transition_row)
+
+
+def _transition_row(row: Mapping[str, Any]) -> Row:
+    case = _parse(row)
+    moves = ", memory_migrate" if case.migrate else ""
+    return judge(
+        "cases",
+        f"{row['policy']}, {row['how']} {row['from']} to {row['to']}{moves}",
+        {key: row[key] for key in _OUTPUTS if key in row},
+        _ours(case),
+        _claim(case),
+        unread=sorted(set(row) - _INPUTS - set(_OUTPUTS)),
+    )
 
 
 def _parse(row: Mapping[str, Any]) -> _Case:
@@ -93,7 +97,7 @@ def _policy(text: str, mems: frozenset[int]) -> LaterPolicy | None:
     shown = nodes_of_list(nodes)
     made = make_policy(MODES[_NAMES[mode]] | _MODE_FLAGS.get(flag, 0), _user(shown, flag, mems), mems)
     if not isinstance(made, LaterPolicy):
-        raise ValueError(f"policy {text!r} cannot be made where mems are {sorted(mems)}")
+        raise RecordingError(f"policy {text!r} cannot be made where mems are {sorted(mems)}")
     return made
 
 

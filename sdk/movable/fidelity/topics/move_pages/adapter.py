@@ -1,11 +1,12 @@
 """The adapter for the topic ``move_pages``."""
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from movable.fidelity.model import Row, RowVerdict
-from movable.fidelity.topics.kit import Claim, Section, Sections, judge
+from movable.fidelity.topics.kit import Claim, Section, Sections, each_row, judge
 from movable.fidelity.topics.move_pages.huge import HugetlbGroup, ThpGroup
 from movable.fidelity.topics.move_pages.models import applied_rules, earlier, later
 from movable.fidelity.topics.move_pages.scene import run
@@ -34,16 +35,19 @@ class MovePagesRecordings(Sections):
 
 def _cases(rows: Sequence[Mapping[str, Any]], initial: int) -> Iterator[Row]:
     thp, split, hugetlb = ThpGroup(split=False), ThpGroup(split=True), HugetlbGroup()
-    for index, row in enumerate(rows):
-        name = row["name"].lower()
+    indices = itertools.count()
+
+    def judge_row(row: Mapping[str, Any]) -> Row:
+        index, name = next(indices), row["name"].lower()
         if re.search(r"hugetlb|huge_?pool", name):
-            yield hugetlb.row(rows, index, initial)
-        elif re.search(r"thp|transparent", name):
-            yield (split if re.search(r"pte_?mapped", name) else thp).row(row, initial)
-        elif "query_before" not in row and "status" not in row:
-            yield judge("cases", row["name"], {}, {}, unread=sorted(set(row) - {"name"}))
-        else:
-            yield _case(row, initial)
+            return hugetlb.row(rows, index, initial)
+        if re.search(r"thp|transparent", name):
+            return (split if re.search(r"pte_?mapped", name) else thp).row(row, initial)
+        if "query_before" not in row and "status" not in row:
+            return judge("cases", row["name"], {}, {}, unread=sorted(set(row) - {"name"}))
+        return _case(row, initial)
+
+    return each_row("cases", rows, judge_row)
 
 
 def _case(row: Mapping[str, Any], initial: int) -> Row:

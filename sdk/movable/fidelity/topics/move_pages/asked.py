@@ -1,6 +1,6 @@
 """What a row of ``move_pages`` asks for: the pages that entries name, the call, and who makes it on whom."""
 
-from attrs import field, frozen
+from attrs import frozen
 
 __all__ = ["ABSENT", "FOUND", "Asked", "Unit"]
 
@@ -63,7 +63,7 @@ class Asked:
     target: str = "self"
     uid: int = 0
     target_uid: int = 0
-    bad: frozenset[str] = field(default=frozenset(), converter=frozenset)
+    bad: frozenset[str] = frozenset()
     mems: frozenset[int] = frozenset(range(4))
     offset: int = 0
 

@@ -46,9 +46,16 @@ _STATE_WORDS = re.compile(
     "|".join(pattern for _, pattern in (*_FOUND_WORDS, *_ABSENT_WORDS))
     + r"|pinned|movable|free|ok|already|shared|private|cow|broken|plain|normal|valid|good|bad|anon|local|remote"
 )
-_SHARED = r"two_proc|two proc|second_proc|shared|fork|sharer|both_proc|mapcount 2|mapcount_2|mapped twice|twice_mapped|two_map"
-_FILE_SHARED = r"two_proc|two proc|second_proc|both_proc|two_map|mapped twice|twice_mapped|child|fork|mapcount 2|mapcount_2"
+_TWICE = (
+    r"two_proc|two proc|second_proc|both_proc|two_map|mapped twice|twice_mapped|mapcount 2|mapcount_2|fork"
+)
+_SHARED, _FILE_SHARED = rf"{_TWICE}|shared|sharer", rf"{_TWICE}|child"
 _ALONE = r"broken|cowed|unshared|exit|mapcount back|mapcount_1|mapcount 1|not shared|one process|alone"
+_NOBODY = (
+    r"nonexist|no_such|esrch|bad_pid|pid_-?\d{3,}|pid_-\d"
+    r"|pid_(none|dead|unused|neg|max|invalid|bad|gone|exited|reaped|free)"
+)
+_SOMEBODY = r"other_pid|other_proc|child_pid|by_pid|root_pid|pid_1(?!\d)|pid_(other|child|parent|init)"
 _ORDINALS = ("first", "second", "third", "fourth", "fifth")
 _ARRAYS = "pages|nodes|status"
 _UNREADABLE = r"bad|null|readonly|read_only|unwritable|unreadable|invalid_?p|efault|kernel_p"
@@ -100,7 +107,7 @@ def _call(name: str, text: str, codes: Sequence[int], row: Mapping[str, Any]) ->
     uid = 1000 if re.search(r"unpriv|nonroot|non_root|uid 1000|no_cap", text) else 0
     target = _target(name, codes)
     refused = bool(codes) and codes[0] == -10001
-    bad = frozenset() if name.startswith("after") else _bad_arrays(name, row)
+    bad: frozenset[str] = frozenset() if name.startswith("after") else _bad_arrays(name, row)
     mems = re.search(r"cpuset\D*(\d[\d,-]*)", text)
     return _Call(
         target=target,
@@ -116,10 +123,9 @@ def _target(name: str, codes: Sequence[int]) -> str:
     words = (
         ("zombie", r"zombie"),
         ("kthread", r"kthread|kernel_thread"),
-        ("none", r"nonexist|no_such|esrch|pid_none|pid_dead|pid_unused|pid_negative|pid_neg|pid_max|pid_invalid|bad_pid"
-         r"|pid_bad|pid_-?\d{3,}|pid_-\d|pid_gone|pid_exited|pid_reaped"),
+        ("none", _NOBODY),
         ("own_pid", r"own_pid|pid_own|self_pid|pid_self|getpid"),
-        ("other", r"other_pid|pid_other|other_proc|child_pid|pid_child|by_pid|pid_parent|root_pid|pid_1(?!\d)|pid_init"),
+        ("other", _SOMEBODY),
     )  # fmt: skip
     found = next((each for each, pattern in words if re.search(pattern, name)), None)
     if code == -10003:
@@ -162,13 +168,13 @@ def _pages(name: str, text: str, codes: Sequence[int], call: _Call) -> Iterator[
         mappers = int((re.search(r"sharing\D*(\d+)", text) or (0, count))[1]) + 1
         yield (Unit("ksm", max(codes[0], 0), max(mappers, count)),), (0,) * count
         return
-    for named in _mentions(name, text, count):
+    for named in _mentions(text, count):
         firsts = [named.index(number) for number in range(max(named, default=-1) + 1)]
         for units in _units(name, text, [codes[index] for index in firsts], call):
             yield tuple(units), named
 
 
-def _mentions(name: str, text: str, count: int) -> Iterator[tuple[int, ...]]:
+def _mentions(text: str, count: int) -> Iterator[tuple[int, ...]]:
     """Which entries name the same page: all different, unless the row is about a page named more than once."""
     if count < 2 or not re.search(r"same_page|same page|twice|duplicate|thrice|three_times|repeated", text):
         yield tuple(range(count))
@@ -187,14 +193,14 @@ def _units(name: str, text: str, codes: Sequence[int], call: _Call) -> Iterator[
     clauses = _clauses(name, text, len(codes))
     units = [_unit(clause, code) for clause, code in zip(clauses or [text] * len(codes), codes, strict=True)]
     shares = [
-        _shared(name, clause, unit, call)
+        _shared(clause, unit, call)
         for clause, unit in zip(clauses or [text] * len(codes), units, strict=True)
     ]
     for mapped in itertools.islice(
         itertools.product(*shares) if len(codes) < 9 else iter([[x[0] for x in shares]]), 16
     ):
         several = [evolve(unit, mappers=mappers) for unit, mappers in zip(units, mapped, strict=True)]
-        for pinned in _pins(name, text, clauses, len(codes)):
+        for pinned in _pins(text, clauses, len(codes)):
             yield [evolve(unit, pinned=index in pinned) for index, unit in enumerate(several)]
 
 
@@ -227,7 +233,7 @@ def _unit(words: str, code: int) -> Unit:
     return Unit(found)
 
 
-def _shared(name: str, words: str, unit: Unit, call: _Call) -> tuple[int, ...]:
+def _shared(words: str, unit: Unit, call: _Call) -> tuple[int, ...]:
     """How many map a page: one or two; both where the words leave it open, the likelier first."""
     if not unit.found:
         return (1,)
@@ -244,7 +250,7 @@ def _shared(name: str, words: str, unit: Unit, call: _Call) -> tuple[int, ...]:
     return (1,)
 
 
-def _pins(name: str, text: str, clauses: list[str] | None, count: int) -> list[frozenset[int]]:
+def _pins(text: str, clauses: list[str] | None, count: int) -> list[frozenset[int]]:
     """Which entries are held, by clause, by ordinal, or any one."""
     if not re.search(r"pinned|pin_|vmsplice|get_user_pages|gup|held", text):
         return [frozenset()]

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from movable.fidelity.model import Row, RowVerdict
-from movable.fidelity.topics.kit import EVERY_NODE, PAGE, Claim, Section, Sections, judge, machine
+from movable.fidelity.topics.kit import EVERY_NODE, PAGE, Claim, Section, Sections, each_row, judge, machine
 from movable.fidelity.topics.later import BALANCING, MODES, LaterPolicy, make_policy, place
 from movable.fidelity.topics.numa_maps.lines import Line, faults_of, parse_line
 from movable.fidelity.topics.numa_maps.scenes import Labelled, Scene, policy_of, scenes_of
@@ -30,25 +30,27 @@ class NumaMapsRecordings(Sections):
 
 
 def _lines(rows: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
-    for row in rows:
-        recorded = parse_line(row["line"])
-        if recorded is None:
-            note = "it is no line of numa_maps"
-            yield Row("lines", row["label"], RowVerdict.WRONG, row["line"], "", (), note)
-            continue
-        file = recorded.what.removeprefix(" file=").replace("\\040", " ") if "file=" in recorded.what else ""
-        labelled = Labelled(row["label"], row.get("setup", ""), recorded.start, file)
-        unread = sorted(set(row) - {"label", "setup", "line"})
-        verdicts = []
-        for scene in scenes_of(labelled):
-            ours = _our_line(scene, recorded.start)
-            claim = _claim(labelled, ours)
-            verdicts.append(
-                judge("lines", row["label"], {"line": row["line"]}, {"line": ours}, claim, unread=unread)
-            )
-            if verdicts[-1].verdict is not RowVerdict.WRONG:
-                break
-        yield min(verdicts, key=lambda each: each.verdict is RowVerdict.WRONG)
+    return each_row("lines", rows, _line)
+
+
+def _line(row: Mapping[str, Any]) -> Row:
+    """The verdict by the first reading of the label that fits."""
+    recorded = parse_line(row["line"])
+    if recorded is None:
+        raise ValueError(f"line {row['line']!r} is no line of numa_maps")
+    file = recorded.what.removeprefix(" file=").replace("\\040", " ") if "file=" in recorded.what else ""
+    labelled = Labelled(row["label"], row.get("setup", ""), recorded.start, file)
+    unread = sorted(set(row) - {"label", "setup", "line"})
+    verdicts: list[Row] = []
+    for scene in scenes_of(labelled):
+        ours = _our_line(scene, recorded.start)
+        claim = _claim(labelled, ours)
+        verdicts.append(
+            judge("lines", row["label"], {"line": row["line"]}, {"line": ours}, claim, unread=unread)
+        )
+        if verdicts[-1].verdict is not RowVerdict.WRONG:
+            break
+    return min(verdicts, key=lambda each: each.verdict is RowVerdict.WRONG)
 
 
 def _our_line(scene: Scene, start: int) -> str:
@@ -84,7 +86,7 @@ def _refused(row: Labelled) -> Claim | None:
         return None
     shown = "default" if "reset" in row.label else str(made)
     later = _eight_pages(row.base, shown, made).with_active(0)
-    earlier = Line(row.base, "default", "", False) if by_mbind else _eight_pages(row.base, "default", None)
+    earlier = Line(row.base, "default") if by_mbind else _eight_pages(row.base, "default", None)
     rule = "N11" if made.flags & BALANCING else "N10"
     return Claim([rule], {"line": str(earlier)}, {"line": str(later)})
 
@@ -92,7 +94,9 @@ def _refused(row: Labelled) -> Claim | None:
 def _eight_pages(start: int, text: str, policy: LaterPolicy | None) -> Line:
     """Eight anonymous pages touched on CPU 0 under a policy, all of them active."""
     nodes = Counter(place(policy, 0, start // PAGE + index, EVERY_NODE) for index in range(8))
-    return Line(start, text, "", False, {"anon": 8, "dirty": 8}, dict(sorted(nodes.items())), 4)
+    return Line(
+        start, text, counts={"anon": 8, "dirty": 8}, nodes=dict(sorted(nodes.items())), page_kilobytes=4
+    )
 
 
 def _whole_file(lines: Sequence[str], areas: Sequence[str]) -> Iterator[Row]:

@@ -10,7 +10,8 @@ from movable.fidelity.topics.kit import EVERY_NODE
 __all__ = ["Line", "faults_of", "parse_line"]
 
 _LIST = r"\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*"
-_POLICY = rf"default|local(?:=static|=relative)?|(?:prefer(?: \(many\))?|bind|interleave)(?:=static|=relative|=balancing)*:{_LIST}"
+_MODES, _FLAGS = r"prefer(?: \(many\))?|bind|interleave", r"=static|=relative|=balancing"
+_POLICY = rf"default|local(?:=static|=relative)?|(?:{_MODES})(?:{_FLAGS})*:{_LIST}"
 _LINE = re.compile(
     rf"(?P<start>[0-9a-f]{{8,16}}) (?P<policy>{_POLICY})(?P<what> file=\S+| heap| stack)?(?P<huge> huge)?"
     r"(?: anon=(?P<anon>\d+))?(?: dirty=(?P<dirty>\d+))?(?: mapped=(?P<mapped>\d+))?(?: mapmax=(?P<mapmax>\d+))?"
@@ -27,8 +28,8 @@ class Line:
 
     start: int
     policy: str
-    what: str
-    huge: bool
+    what: str = ""
+    huge: bool = False
     counts: Mapping[str, int] = field(factory=dict)
     nodes: Mapping[int, int] = field(factory=dict)
     page_kilobytes: int = 0

@@ -8,8 +8,7 @@ from attrs import frozen
 
 from movable.fidelity.topics.kit import PAGE, attempt, bits
 from movable.fidelity.topics.later import MODES
-from movable import flags
-from movable.flags import Mpol, MpolMF, Prot
+from movable.flags import Madvise, Mpol, MpolMF, Prot
 from movable.process import Process
 from movable.vm import VM
 
@@ -117,7 +116,8 @@ def _by_task(row: Labelled) -> Iterator[Scene]:
 def _anon(row: Labelled) -> Iterator[Scene]:
     """Eight pages: how many are touched, how, and what is done to them then."""
     words = row.words
-    count = int((re.search(r"(\d+)[ _]pages", words) or [0, "8"])[1])
+    told = re.search(r"(\d+)[ _]pages", words)
+    count = int(told[1]) if told else 8
     some = re.search(r"(\d+)[ _]of[ _]\d+|(?:only[ _])?(\d+)[ _](?:touched|read|written)", words)
     touched = min(int(some[1] or some[2]), count) if some else count
     readings = [touched]
@@ -198,9 +198,9 @@ def _family(row: Labelled) -> Iterator[Scene]:
         return process
 
     steps: tuple[tuple[str, Callable[[Process], None]], ...] = (
-        ("shared", lambda process: None),
+        ("shared", lambda _process: None),
         ("cow|wrote", lambda process: process.touch(row.base, 2 * PAGE)),
-        ("exit|alone", lambda process: children[0].exit()),
+        ("exit|alone", lambda _process: children[0].exit()),
     )
     for scene in _story(row, start, steps):
         if re.search(r"child_?line|child line|childs_line", row.words):
@@ -242,7 +242,7 @@ def _tmpfs(row: Labelled) -> Iterator[Scene]:
         return process
 
     steps: tuple[tuple[str, Callable[[Process], None]], ...] = (
-        ("shared_untouched", lambda process: None),
+        ("shared_untouched", lambda _process: None),
         ("written|private_untouched|shared_touched", lambda process: process.touch(shared_at, size)),
         ("read", lambda process: process.touch(private_at, 4 * PAGE, write=False)),
         ("cow", lambda process: process.touch(private_at, 2 * PAGE)),
@@ -282,7 +282,7 @@ def _shared_anon(row: Labelled) -> Iterator[Scene]:
             process.touch(row.base, size)
 
         steps: tuple[tuple[str, Callable[[Process], None]], ...] = (
-            ("untouched", lambda process: None),
+            ("untouched", lambda _process: None),
             ("default|plain|touched$", lambda process: process.touch(row.base, size)),
             ("interleave", interleave),
             ("sub", bind),
@@ -306,7 +306,7 @@ def _shared_file(row: Labelled) -> Iterator[Scene]:
         return process
 
     steps: tuple[tuple[str, Callable[[Process], None]], ...] = (
-        ("untouched|attached", lambda process: None),
+        ("untouched|attached", lambda _process: None),
         ("", lambda process: process.touch(row.base, size)),
     )
     yield from _story(row, start, steps if "untouched" not in row.label else steps[:1])
@@ -317,12 +317,12 @@ def _shared_file(row: Labelled) -> Iterator[Scene]:
 
 def _hugetlb(row: Labelled) -> Iterator[Scene]:
     """Two pages of the pool of node 0, as many touched as the label says."""
-    yield from (lambda vm, count=count: _huge_scene(vm, row, count, pool=True) for count in _counts(row))  # type: ignore[misc]
+    yield from (lambda vm, count=count: _huge_scene(vm, row, count, pool=True) for count in _counts(row))
 
 
 def _thp(row: Labelled) -> Iterator[Scene]:
     """Memory advised MADV_HUGEPAGE, one or two of its 2 MiB parts touched."""
-    yield from (lambda vm, count=count: _huge_scene(vm, row, count, pool=False) for count in _counts(row))  # type: ignore[misc]
+    yield from (lambda vm, count=count: _huge_scene(vm, row, count, pool=False) for count in _counts(row))
 
 
 def _counts(row: Labelled) -> list[int]:
@@ -339,7 +339,7 @@ def _huge_scene(vm: VM, row: Labelled, count: int, *, pool: bool) -> Process:
         process.mmap(2 * _HUGE, address=row.base, fixed=True, hugetlb=True)
     else:
         process.mmap(2 * _HUGE, address=row.base, fixed=True)
-        process.madvise(row.base, 2 * _HUGE, flags.Madvise.HUGEPAGE)
+        process.madvise(row.base, 2 * _HUGE, Madvise.HUGEPAGE)
     for index in range(count):
         process.touch(row.base + index * _HUGE)
     return process

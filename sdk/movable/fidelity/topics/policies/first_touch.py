@@ -13,6 +13,7 @@ from movable.fidelity.topics.kit import (
     Claim,
     attempt,
     bits,
+    each_row,
     judge,
     machine,
     map_pages,
@@ -41,19 +42,22 @@ _WORDS = {
 
 def first_touch_rows(rows: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
     """A policy is set for the task or a mapping, whose pages are touched then, on the CPU of the row."""
+    return each_row("fault_placement", rows, _first_touch_row)
+
+
+def _first_touch_row(row: Mapping[str, Any]) -> Row:
     inputs = {"cpu", "by", "mode", "mask", "name"}
-    for row in rows:
-        word, nodes = mode_word(row["mode"]), bits(row["mask"] or 0)
-        cpu, by, count = row.get("cpu", 0), row.get("by", "mbind"), len(row["nodes"])
-        recorded = {key: row[key] for key in ("ret", "errno", "nodes") if key in row}
-        yield judge(
-            "fault_placement",
-            f"cpu {cpu}, {by} {row['mode']} {row['mask']}",
-            recorded,
-            _touched(word, nodes, cpu, count, task=by == "set_mempolicy"),
-            _touch_claim(word, nodes, cpu, count),
-            unread=sorted(set(row) - inputs - {"ret", "errno", "nodes"}),
-        )
+    word, nodes = mode_word(row["mode"]), bits(row["mask"] or 0)
+    cpu, by, count = row.get("cpu", 0), row.get("by", "mbind"), len(row["nodes"])
+    recorded = {key: row[key] for key in ("ret", "errno", "nodes") if key in row}
+    return judge(
+        "fault_placement",
+        f"cpu {cpu}, {by} {row['mode']} {row['mask']}",
+        recorded,
+        _touched(word, nodes, cpu, count, task=by == "set_mempolicy"),
+        _touch_claim(word, nodes, cpu, count),
+        unread=sorted(set(row) - inputs - {"ret", "errno", "nodes"}),
+    )
 
 
 def _touched(word: int, nodes: frozenset[int], cpu: int, count: int, *, task: bool) -> Mapping[str, Any]:
@@ -99,19 +103,22 @@ class _Home:
 
 def home_node_rows(rows: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
     """A mapping gets a policy and a home node, and is touched: 4.9 has no such call (N17)."""
-    for row in rows:
-        asked, count = _parse_home(row["name"]), len(row["fault_nodes"])
-        touched = _touched(asked.word, asked.nodes, 0, count, task=False)
-        ours = {"ret": -1, "errno": "ENOSYS", "fault_nodes": touched["nodes"]}
-        recorded = {key: row[key] for key in ("ret", "errno", "fault_nodes") if key in row}
-        yield judge(
-            "set_mempolicy_home_node",
-            row["name"],
-            recorded,
-            ours,
-            _home_claim(asked, count),
-            unread=sorted(set(row) - {"name", "ret", "errno", "fault_nodes"}),
-        )
+    return each_row("set_mempolicy_home_node", rows, _home_node_row)
+
+
+def _home_node_row(row: Mapping[str, Any]) -> Row:
+    asked, count = _parse_home(row["name"]), len(row["fault_nodes"])
+    touched = _touched(asked.word, asked.nodes, 0, count, task=False)
+    ours = {"ret": -1, "errno": "ENOSYS", "fault_nodes": touched["nodes"]}
+    recorded = {key: row[key] for key in ("ret", "errno", "fault_nodes") if key in row}
+    return judge(
+        "set_mempolicy_home_node",
+        row["name"],
+        recorded,
+        ours,
+        _home_claim(asked, count),
+        unread=sorted(set(row) - {"name", "ret", "errno", "fault_nodes"}),
+    )
 
 
 def _parse_home(name: str) -> _Home:

@@ -7,7 +7,7 @@ from typing import Any
 from attrs import frozen
 
 from movable.fidelity.model import Row
-from movable.fidelity.topics.kit import EVERY_NODE, PAGE, Claim, attempt, judge, machine, map_pages
+from movable.fidelity.topics.kit import EVERY_NODE, PAGE, Claim, attempt, each_row, judge, machine, map_pages
 from movable.fidelity.topics.later import MODES, LaterPolicy, make_policy
 from movable.flags import Mpol, MpolF
 from movable.process.nodemask import BAD_POINTER, MAX_NUMNODES, mask_of
@@ -43,26 +43,29 @@ class _Asked:
 
 
 def get_rows(rows: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
-    """Each on a process of its own: sixteen pages on node 0, then bound to node 1, and a task policy if one is named."""
-    for row in rows:
-        asked = _parse(row)
-        recorded = {key: row[key] for key in _OUTPUTS if key in row}
-        ours = dict(_ours(asked))
-        note = ""
-        if "then_faulted_on" in recorded:
-            known = asked.task.nodes if asked.task else EVERY_NODE
-            told = recorded["then_faulted_on"]
-            ours["then_faulted_on"] = told if told in known else f"one of {sorted(known)}"
-            note = "the address of the page touched is not told: its node is only looked for in the policy's"
-        yield judge(
-            "get_mempolicy",
-            row["name"],
-            recorded,
-            ours,
-            _claim(asked, ours, recorded),
-            note=note,
-            unread=sorted(set(row) - {"name", "maxnode", "flags"} - set(_OUTPUTS)),
-        )
+    """Each on a process of its own: pages of node 0 bound to node 1, a task policy if one is named."""
+    return each_row("get_mempolicy", rows, _get_row)
+
+
+def _get_row(row: Mapping[str, Any]) -> Row:
+    asked = _parse(row)
+    recorded = {key: row[key] for key in _OUTPUTS if key in row}
+    ours = dict(_ours(asked))
+    note = ""
+    if "then_faulted_on" in recorded:
+        known = asked.task.nodes if asked.task else EVERY_NODE
+        told = recorded["then_faulted_on"]
+        ours["then_faulted_on"] = told if told in known else f"one of {sorted(known)}"
+        note = "the address of the page touched is not told: its node is only looked for in the policy's"
+    return judge(
+        "get_mempolicy",
+        row["name"],
+        recorded,
+        ours,
+        _claim(asked, ours, recorded),
+        note=note,
+        unread=sorted(set(row) - {"name", "maxnode", "flags"} - set(_OUTPUTS)),
+    )
 
 
 def _parse(row: Mapping[str, Any]) -> _Asked:
@@ -165,7 +168,7 @@ def _claim(asked: _Asked, ours: Mapping[str, Any], recorded: Mapping[str, Any]) 
     refused = {"ret": -1, "errno": "EINVAL", "mode": _NOT_WRITTEN, "mask": 0, "next_node": _NOT_WRITTEN}
     told = {key: ours[key] for key in ("then_faulted_on",) if key in ours}
     later, refused = {**later, **told}, {**refused, **told}
-    if not asked.mask_pointer == "null" and len(EVERY_NODE) <= (asked.maxnode or 0) < MAX_NUMNODES:
+    if asked.mask_pointer != "null" and len(EVERY_NODE) <= (asked.maxnode or 0) < MAX_NUMNODES:
         return Claim(["N16"], refused, later)
     if later["mode"] == MODES["LOCAL"] and later["ret"] == 0 and not asked.flags:
         return Claim(["N13"], {**later, "mode": MODES["PREFERRED"]}, later)

@@ -8,7 +8,7 @@ from attrs import evolve, frozen
 from movable.fidelity.topics.kit import EVERY_NODE, PAGE, Claim
 from movable.fidelity.topics.later import BALANCING, MODES, LaterPolicy, make_policy, place, policy_is_local
 from movable.fidelity.topics.rules import SETUP_MASK
-from movable.process.nodemask import MAX_NUMNODES, mask_of
+from movable.process.nodemask import MAX_NUMNODES
 
 __all__ = ["BAD", "Asked", "Memory", "claim_of"]
 
@@ -50,7 +50,7 @@ class Memory:
 
     def holding(self, word: str, indices: frozenset[int]) -> "Memory":
         """The same with these pages ``shared`` or ``pinned``."""
-        return evolve(self, **{word: indices})
+        return evolve(self, shared=indices) if word == "shared" else evolve(self, pinned=indices)
 
     def range(self, length: int) -> range:
         """The indices that a length from the start covers."""
@@ -77,7 +77,8 @@ def claim_of(asked: Asked, memory: Memory, probes: Mapping[str, int]) -> Claim:
         return Claim([SETUP_MASK], kept, refused("EINVAL"))
     error = _argument_error(asked)
     if error is not None:
-        if error == "EINVAL" and policy_is_local(asked.word, _nodes(asked) or frozenset()):
+        nodes = _nodes(asked)
+        if error == "EINVAL" and isinstance(nodes, frozenset) and policy_is_local(asked.word, nodes):
             return Claim(["N12"], _effect(asked, memory, probes), refused("EINVAL"))
         return Claim([], refused(error), refused(error))
     later = _later(asked, memory, probes)
@@ -163,9 +164,9 @@ def _later(asked: Asked, memory: Memory, probes: Mapping[str, int]) -> Mapping[s
     holes = [node is None for node in covered]
     if all(holes) or (asked.number != MODES["DEFAULT"] and any(holes)):
         return _outcome(memory, probes, "EFAULT")
-    if asked.flags & 7 == _STRICT and asked.number != MODES["DEFAULT"]:
-        if any(node is not None and node >= 0 and node not in nodes for node in covered):
-            return _outcome(memory, probes, "EIO")
+    misplaced = any(node is not None and node >= 0 and node not in nodes for node in covered)
+    if misplaced and asked.flags & 7 == _STRICT and asked.number != MODES["DEFAULT"]:
+        return _outcome(memory, probes, "EIO")
     return _effect(asked, memory, probes)
 
 

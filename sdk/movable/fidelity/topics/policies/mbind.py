@@ -7,8 +7,8 @@ from typing import Any
 from attrs import field, frozen
 
 from movable.fidelity.model import Row
-from movable.fidelity.topics.kit import PAGE, Claim, attempt, judge, machine, map_pages, query
-from movable.fidelity.topics.later import MODES, make_policy
+from movable.fidelity.topics.kit import PAGE, attempt, each_row, judge, machine, map_pages, query
+from movable.fidelity.topics.later import MODES
 from movable.fidelity.topics.policies.later_mbind import BAD, Asked, Memory, claim_of
 from movable.flags import MpolF
 from movable.process import Process
@@ -38,18 +38,21 @@ class _Row:
 
 def mbind_rows(rows: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
     """Each on memory of its own."""
-    for row in rows:
-        parsed = _parse(row)
-        outputs = [key for key in row if key in ("ret", "errno", "place") or key in parsed.probes]
-        recorded = {key: row[key] for key in outputs}
-        yield judge(
-            "mbind",
-            row["name"],
-            recorded,
-            _ours(parsed),
-            claim_of(parsed.asked, parsed.memory, parsed.probes),
-            unread=sorted(set(row) - _INPUTS - set(outputs)),
-        )
+    return each_row("mbind", rows, _mbind_row)
+
+
+def _mbind_row(row: Mapping[str, Any]) -> Row:
+    parsed = _parse(row)
+    outputs = [key for key in row if key in ("ret", "errno", "place") or key in parsed.probes]
+    recorded = {key: row[key] for key in outputs}
+    return judge(
+        "mbind",
+        row["name"],
+        recorded,
+        _ours(parsed),
+        claim_of(parsed.asked, parsed.memory, parsed.probes),
+        unread=sorted(set(row) - _INPUTS - set(outputs)),
+    )
 
 
 def _parse(row: Mapping[str, Any]) -> _Row:
@@ -82,7 +85,7 @@ def _parse(row: Mapping[str, Any]) -> _Row:
 
 
 def _memory(name: str, row: Mapping[str, Any]) -> Memory:
-    """Sixteen pages on node 0; or four with the second one unmapped; or as many as the row places, some of them held."""
+    """Sixteen pages on node 0; four with the second unmapped; or as many as the row places, some of them held."""
     if "hole" in name:
         starts = {"hole_at_start": 1, "hole_start": 1, "all_hole": 1, "only_hole": 1}
         start = next((first for word, first in starts.items() if word in name), 0)

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from movable.fidelity.model import Row
-from movable.fidelity.topics.kit import EVERY_NODE, Claim, attempt, bits, judge, machine
-from movable.fidelity.topics.later import BALANCING, MODES, STATIC, RELATIVE, make_policy, policy_is_local
+from movable.fidelity.topics.kit import EVERY_NODE, Claim, attempt, bits, each_row, judge, machine
+from movable.fidelity.topics.later import BALANCING, MODES, RELATIVE, STATIC, make_policy, policy_is_local
 from movable.flags import MpolF
 from movable.process.nodemask import mask_of
 
@@ -18,20 +18,23 @@ _ALL = mask_of(EVERY_NODE)
 
 def set_rows(rows: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
     """Each on a task that has no policy."""
-    for row in rows:
-        word = row["mode"] | row.get("modeflags", 0)
-        nodes = None if row["mask"] is None else bits(row["mask"])
-        name = f"mode {row['mode']}, flags {row.get('modeflags', 0):#x}, mask {row['mask']}"
-        recorded = {key: row[key] for key in _OUTPUTS if key in row}
-        unread = sorted(set(row) - _INPUTS - set(_OUTPUTS))
-        yield judge(
-            "set_mempolicy",
-            name,
-            recorded,
-            _ours(word, nodes),
-            _claim(word, nodes or frozenset()),
-            unread=unread,
-        )
+    return each_row("set_mempolicy", rows, _set_row)
+
+
+def _set_row(row: Mapping[str, Any]) -> Row:
+    word = row["mode"] | row.get("modeflags", 0)
+    nodes = None if row["mask"] is None else bits(row["mask"])
+    name = f"mode {row['mode']}, flags {row.get('modeflags', 0):#x}, mask {row['mask']}"
+    recorded = {key: row[key] for key in _OUTPUTS if key in row}
+    unread = sorted(set(row) - _INPUTS - set(_OUTPUTS))
+    return judge(
+        "set_mempolicy",
+        name,
+        recorded,
+        _ours(word, nodes),
+        _claim(word, nodes or frozenset()),
+        unread=unread,
+    )
 
 
 def _ours(word: int, nodes: frozenset[int] | None) -> Mapping[str, Any]:
