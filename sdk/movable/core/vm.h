@@ -62,6 +62,7 @@ enum {
 	PAGE_EXT_POISONED = 2,	/* the frame holds the poison pattern */
 	PAGE_EXT_TAIL = 4,	/* tail of a compound page */
 	PAGE_EXT_OFFLINE = 8,	/* taken out by offline_pages(); PG_reserved meanwhile */
+	PAGE_EXT_PCP = 16,	/* free, in a per-CPU list; index is the type it goes back to */
 };
 
 /* One byte per pageblock. */
@@ -174,6 +175,8 @@ struct vm {
 	struct pglist_data *nodes;
 	struct zone *zones;
 	struct pagevec lru_add_pvecs[MAX_CPUS];
+	struct per_cpu_pages *pcp; /* by zone and CPU, or NULL: no lists (pcp.h) */
+	const struct pcp_rules *pcp_rules;
 	unsigned long events[NR_VM_EVENTS];
 
 	/* Settings */
@@ -181,6 +184,7 @@ struct vm {
 	bool poison;
 	int extfrag_threshold;
 	bool compact_unevictable_allowed;
+	const struct compact_profile *compact_profile;
 	struct alloc_faults alloc_faults;
 
 	/* The running CPU and its task */
@@ -200,6 +204,8 @@ struct vm {
 	struct swap_info *swap;
 	uint64_t lock_serial;
 
+	struct capture_control *capture; /* a request that takes what compaction frees for it (compaction.h), or NULL */
+	struct compact_log *compact_log; /* where compaction's events are noted (compact_log.h), or NULL */
 	struct step_log *step_log; /* where the steps of migrations are noted (steps.h), or NULL */
 
 	/* Page lists handed to Python, by id; slot 0 is never used. */

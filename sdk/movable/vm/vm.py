@@ -26,6 +26,7 @@ from movable.sync import Scheduling, WorkQueue
 from movable.sync.waiting import CPU_MASK, cpu_of
 from movable.vm import compaction, counters, migration
 from movable.vm.boot import BootConfig
+from movable.vm.compact_log import CompactLog
 from movable.vm.contig import RangeCalls
 from movable.vm.lru import Lru
 from movable.vm.steps import StepLog
@@ -190,6 +191,10 @@ class VM(RangeCalls):
             raise MovableError(f"node: this machine has nodes 0 to {len(self.nodes) - 1}, not {node}")
         return node
 
+    def drain_all_pages(self) -> None:
+        """Move the pages on all CPUs' lists of free pages to the buddy allocator. spec/compaction.md 2.8."""
+        self.machine.check(lib.mv_drain_all_pages(self.machine.c))
+
     def page_list(self, name: str = "") -> PageList:
         """A new list of pages through ``page.lru``."""
         return PageList(self.machine, name)
@@ -347,6 +352,10 @@ class VM(RangeCalls):
         if not 0 < order <= 10:
             raise MovableError(f"order: must be 1 to 10, not {order}")
         return compaction.try_to_compact_pages(self.machine, self._node(node), order, gfp, priority)
+
+    def compact_events(self, room: int = 10000) -> CompactLog:
+        """A log of compaction's events: ``with vm.compact_events() as log`` notes the last ``room`` of them."""
+        return CompactLog(self.machine, self.zones, room)
 
     # Counters and checks
 
