@@ -11,7 +11,7 @@ PAGE_SIZE = 4096
 """Bytes in a page frame."""
 
 MAX_ORDER_NR_PAGES = 1024
-"""Pages in the largest buddy block (spec/compaction.md 1.1); node boundaries are multiples of it."""
+"""Pages in the largest buddy block (spec/compaction.md 1.1); nodes start at multiples of it."""
 
 LOCAL_DISTANCE = 10
 """Distance of a node to itself (spec/compaction.md 2.11)."""

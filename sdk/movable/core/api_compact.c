@@ -138,6 +138,15 @@ long mv_drain_all_pages(struct vm *vm)
 	API_END(vm, 0);
 }
 
+/* Empties the lists and leaves them so, or lets pages wait there again. */
+long mv_disable_pcp(struct vm *vm, bool disable)
+{
+	API_BEGIN(vm, false);
+	drain_all_pages(vm);
+	vm->pcp_disabled = disable;
+	API_END(vm, 0);
+}
+
 int mv_pcp_count(struct vm *vm, int zone, int cpu)
 {
 	return pcp_count(vm, &vm->zones[zone], cpu);

@@ -88,7 +88,7 @@ static struct page *rmqueue(struct vm *vm, struct zone *zone, const struct alloc
 	enum migratetype type = MIGRATE_HIGHATOMIC;
 	struct page *page = NULL;
 
-	if (!ac->order && vm->pcp) {
+	if (!ac->order && pcp_in_use(vm)) {
 		page = pcp_alloc(vm, zone, ac->migratetype);
 		if (page)
 			count_vm_events(vm, PGALLOC_DMA + zone->type, 1);
@@ -447,7 +447,7 @@ static void free_pages_ok(struct vm *vm, struct page *page, unsigned int order)
 	for (unsigned long i = 0; i < 1UL << order; i++)
 		free_pages_prepare(vm, page + i);
 	count_vm_events(vm, PGFREE, 1UL << order);
-	if (vm->pcp && !order)
+	if (!order && pcp_in_use(vm))
 		pcp_free(vm, zone, page, get_pageblock_migratetype(vm, page));
 	else
 		__free_one_page(vm, page, zone, order, get_pageblock_migratetype(vm, page));

@@ -43,6 +43,12 @@ void drain_all_pages(struct vm *vm);
 /* Pages of a zone that wait in the lists of one CPU. */
 int pcp_count(const struct vm *vm, const struct zone *zone, int cpu);
 
+/* Whether single pages go through the lists now. */
+static inline bool pcp_in_use(const struct vm *vm)
+{
+	return vm->pcp && !vm->pcp_disabled;
+}
+
 /* Whether the page waits in a per-CPU list. */
 static inline bool page_is_pcp(const struct page *page)
 {

@@ -177,6 +177,7 @@ struct vm {
 	struct pagevec lru_add_pvecs[MAX_CPUS];
 	struct per_cpu_pages *pcp; /* by zone and CPU, or NULL: no lists (pcp.h) */
 	const struct pcp_rules *pcp_rules;
+	bool pcp_disabled; /* zone_pcp_disable(), of all zones */
 	unsigned long events[NR_VM_EVENTS];
 
 	/* Settings */

@@ -2,12 +2,15 @@
 
 from movable.observe.draw import Panel, demand_drawable, draw
 from movable.observe.explain import PAGE_KINDS, Explanation, explain_migration
+from movable.observe.load_map import FRAME_KINDS, LoadedMap, load_page_map
 from movable.observe.pagemap import PageKind, PageMap, ZoneMap, page_map
 from movable.observe.proc import blocks_available, buddyinfo, free_in_blocks, pagetypeinfo
 
 __all__ = [
+    "FRAME_KINDS",
     "PAGE_KINDS",
     "Explanation",
+    "LoadedMap",
     "PageKind",
     "PageMap",
     "Panel",
@@ -18,6 +21,7 @@ __all__ = [
     "draw",
     "explain_migration",
     "free_in_blocks",
+    "load_page_map",
     "page_map",
     "pagetypeinfo",
 ]
