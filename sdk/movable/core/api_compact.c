@@ -138,12 +138,20 @@ long mv_drain_all_pages(struct vm *vm)
 	API_END(vm, 0);
 }
 
-/* Empties the lists and leaves them so, or lets pages wait there again. */
-long mv_disable_pcp(struct vm *vm, bool disable)
+/* Empties the lists and leaves them so. */
+long mv_pcp_disable(struct vm *vm)
 {
 	API_BEGIN(vm, false);
 	drain_all_pages(vm);
-	vm->pcp_disabled = disable;
+	vm->pcp_disabled = true;
+	API_END(vm, 0);
+}
+
+/* Lets pages wait there again. */
+long mv_pcp_enable(struct vm *vm)
+{
+	API_BEGIN(vm, false);
+	vm->pcp_disabled = false;
 	API_END(vm, 0);
 }
 

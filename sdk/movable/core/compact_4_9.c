@@ -72,6 +72,7 @@ const struct compact_profile compact_4_9 = {
 	.hints_inside_block = true,
 	.most_step = 1,
 	.counts_all_pages = false,
+	.counts_all_failed = false,
 	.captures = false,
 	.suitable_source = suitable_source,
 	.suitable_target = suitable_target,

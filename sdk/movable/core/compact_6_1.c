@@ -306,6 +306,7 @@ const struct compact_profile compact_6_1 = {
 	.hints_inside_block = false,
 	.most_step = MOST_STEP,
 	.counts_all_pages = true,
+	.counts_all_failed = true,
 	.captures = true,
 	.suitable_source = suitable_source,
 	.suitable_target = suitable_target,

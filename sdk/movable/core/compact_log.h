@@ -11,7 +11,8 @@
 enum compact_event_kind {
 	COMPACT_EVENT_ISOLATE_MIGRATEPAGES, /* start, end, scanned, taken */
 	COMPACT_EVENT_ISOLATE_FREEPAGES,    /* the same */
-	COMPACT_EVENT_MIGRATEPAGES,	    /* migrated, failed, and what migrate_pages() counted as failed */
+	COMPACT_EVENT_MIGRATE_PAGES,	    /* succeeded, failed, mode: migrate_pages()'s own event */
+	COMPACT_EVENT_MIGRATEPAGES,	    /* migrated, failed */
 	COMPACT_EVENT_SUITABLE,		    /* zone, order, result */
 	COMPACT_EVENT_BEGIN,		    /* zone, migrate_pfn, free_pfn, synchronous */
 	COMPACT_EVENT_END,		    /* zone, migrate_pfn, free_pfn, result << 1 | synchronous */

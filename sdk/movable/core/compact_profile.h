@@ -26,6 +26,8 @@ struct compact_profile {
 	/* Free scanner: an isolated free block counts with all its pages (K03). */
 	bool counts_all_pages;
 
+	/* A batch's event: all pages that stayed count as failed. */
+	bool counts_all_failed;
 	/* A block of the wanted order that becomes free meanwhile goes to the request at once (K12). */
 	bool captures;
 

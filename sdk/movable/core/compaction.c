@@ -192,17 +192,20 @@ static void set_start_positions(struct compact_control *cc)
 		cc->whole_zone = true;
 }
 
-/* The pages left on the list count as failed where the call stopped early (10.2). */
-static void note_batch(struct vm *vm, const struct compact_control *cc, int err, unsigned long counted)
+/* In 4.9 the pages left on the list count as failed where the call stopped early (10.2); in 6.1 all that stayed. */
+static void note_batch(struct vm *vm, const struct compact_control *cc, int err, const struct migrate_counts *counts)
 {
 	unsigned long failed = err > 0 ? (unsigned long)err : 0;
 
 	if (likely(!vm->compact_log))
 		return;
-	if (err < 0)
+	if (vm->compact_profile->counts_all_failed)
+		failed = cc->nr_migratepages - counts->succeeded;
+	else if (err < 0)
 		list_for_each_page(page, &cc->migratepages)
 			failed++;
-	compact_event(vm, COMPACT_EVENT_MIGRATEPAGES, cc->nr_migratepages - failed, failed, counted, 0);
+	compact_event(vm, COMPACT_EVENT_MIGRATE_PAGES, counts->succeeded, counts->failed, cc->mode, 0);
+	compact_event(vm, COMPACT_EVENT_MIGRATEPAGES, cc->nr_migratepages - failed, failed, 0, 0);
 }
 
 /* Moves one batch; true if the run must end as contended (6.1 steps 2, 3). */
@@ -214,7 +217,7 @@ static bool migrate_batch(struct vm *vm, struct compact_control *cc)
 
 	cc->migrated += counts.succeeded;
 	cc->failed += counts.failed;
-	note_batch(vm, cc, err, counts.failed);
+	note_batch(vm, cc, err, &counts);
 	cc->nr_migratepages = 0;
 	if (!err && !vm->interrupt)
 		return false;

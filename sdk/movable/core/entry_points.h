@@ -192,7 +192,8 @@ unsigned long mv_compact_log(struct vm *vm, struct mv_compact_record *records, u
 
 /* Per-CPU page lists */
 long mv_drain_all_pages(struct vm *vm);
-long mv_disable_pcp(struct vm *vm, bool disable);
+long mv_pcp_disable(struct vm *vm);
+long mv_pcp_enable(struct vm *vm);
 int mv_pcp_count(struct vm *vm, int zone, int cpu);
 void mv_pcp_sizes(struct vm *vm, int zone, unsigned long *high, unsigned long *batch);
 

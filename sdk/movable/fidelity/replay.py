@@ -10,6 +10,7 @@ from movable.drivers import installed_offers
 from movable.errors import MovableError
 from movable.fidelity.model import RecordingAdapter, RecordingError, Row, RowVerdict
 from movable.fidelity.report import FidelityReport
+from movable.fidelity.topics import ADAPTERS
 
 __all__ = ["load_recording", "replay"]
 
@@ -54,7 +55,7 @@ def replay(recording: Mapping[str, Any], name: str = "", *, on_row: OnRow | None
 
 def _adapter(topic: str, name: str) -> RecordingAdapter:
     offers = installed_offers("movable_recordings")
-    adapters = [each for each in offers if isinstance(getattr(each, "topic", None), str)]
+    adapters = [each for each in (*ADAPTERS, *offers) if isinstance(getattr(each, "topic", None), str)]
     fitting: list[RecordingAdapter] = [each for each in adapters if each.topic == topic]
     if not fitting:
         known = ", ".join(sorted({each.topic for each in adapters})) or "none"

@@ -1,15 +1,17 @@
 """Laying a machine's memory out as a map of a real one shows it, with pages that really move."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from attrs import field, frozen
 
 from movable._core import lib
 from movable.drivers import AddressSpace, hookimpl
 from movable.errors import MovableError
-from movable.flags import GFP, IsolateMode, MigrateMode
+from movable.flags import GFP, IsolateMode, MigrateMode, MigrateType
 from movable.machine import PAGE_SIZE
+from movable.observe.pagemap import PageKind, page_map
 from movable.page import Page
 from movable.process import Process
 from movable.vm import MAX_ORDER, VM, Zone
@@ -31,6 +33,7 @@ FRAME_KINDS = {
 
 _LRU = "AUF"
 _DRIVER = "mO"
+_MOVES = _LRU + _DRIVER
 _NEVER_ALLOCATED = "RN"
 _TAKE = GFP.HIGHUSER_MOVABLE | GFP.MEMALLOC
 
@@ -82,12 +85,17 @@ class LoadedMap:
         return frames | {page.private: page.pfn for page in self._driver.mapping.pages()}
 
     def kinds_now(self) -> str:
-        """The map as it is now: letters move with their pages, and what they left is free."""
+        """The map as it is now: letters move with their pages; free pages in per-CPU lists show as ``-``."""
         start = self.zone.start_pfn
-        moved = dict(self.frames())
-        kinds = [("." if start + at in moved else kind) for at, kind in enumerate(self.kinds)]
-        for before, now in moved.items():
-            kinds[now - start] = self.kinds[before - start]
+        name = self.zone.name
+        now = next(each.kinds for each in page_map(self.process.vm).zones if each.name == name)
+        kept = {start + at for at, kind in enumerate(self.kinds) if kind not in _MOVES}
+        kinds = [
+            "." if now[at] == PageKind.FREE else (kind if start + at in kept and kind != "." else "-")
+            for at, kind in enumerate(self.kinds)
+        ]
+        for before, frame in self.frames().items():
+            kinds[frame - start] = self.kinds[before - start]
         return "".join(kinds)
 
 
@@ -99,13 +107,15 @@ def load_page_map(
     pinned: Collection[int] = (),
     waiting: Collection[int] = (),
     cpu: int = 0,
+    types: Mapping[int, MigrateType] = MappingProxyType({}),
 ) -> LoadedMap:
     """Lay a zone of a new machine out as ``kinds`` says: a letter of `FRAME_KINDS` for each frame of its span.
 
     Pages on the LRU are a process's, and can be read and written; the movable pages of drivers belong to a driver
     that lets every page move. ``pinned`` are frames of LRU pages that get an extra reference. ``waiting`` are frames
-    that ``cpu`` frees last, so that they wait in its list of free pages if the machine has such lists. Free frames
-    are merged into the largest blocks. Other zones are as new afterwards.
+    that ``cpu`` frees last, so that they wait in its list of free pages if the machine has such lists. ``types`` are
+    pageblocks that are not to be MOVABLE, by a frame of theirs. Free frames are merged into the largest blocks. Other
+    zones are as new afterwards.
 
     MovableError: the map is not as long as the zone, has other letters, has frames reserved or missing that the
     machine's configuration has not, or something of the zone is in use already.
@@ -114,7 +124,7 @@ def load_page_map(
     before = vm.cpu
     vm.cpu = cpu
     try:
-        return _Loading(vm, zone, kinds).load(pinned, waiting)
+        return _Loading(vm, zone, kinds).load(pinned, waiting, types)
     finally:
         vm.cpu = before
 
@@ -154,9 +164,11 @@ class _Loading:
         for at, kind in enumerate(kinds):
             self._by_kind[kind].append(zone.start_pfn + at)
 
-    def load(self, pinned: Collection[int], waiting: Collection[int]) -> LoadedMap:
+    def load(
+        self, pinned: Collection[int], waiting: Collection[int], types: Mapping[int, MigrateType]
+    ) -> LoadedMap:
         vm = self._vm
-        vm.machine.check(lib.mv_disable_pcp(vm.machine.c, True))
+        vm.machine.check(lib.mv_pcp_disable(vm.machine.c))
         for each in vm.zones:
             lib.mv_set_watermarks(vm.machine.c, each.id, [0] * 3, [0] * 4)
         self._take_everything()
@@ -167,9 +179,12 @@ class _Loading:
         driver = _Owner(vm)
         for pfn in self._frames(_DRIVER):
             driver.adopt(self._taken.pop(pfn))
+        # Only now: the allocations so far may have changed the types of blocks.
+        for pfn, migratetype in types.items():
+            vm.set_pageblock_migratetype(pfn, migratetype)
         late = set(waiting)
         # Many pages were freed before a map is taken: the portions that go back have their full size (3.5).
-        vm.machine.check(lib.mv_disable_pcp(vm.machine.c, False))
+        vm.machine.check(lib.mv_pcp_enable(vm.machine.c))
         self._free(pfn for pfn in self._frames(".") if pfn not in late)
         for page, order in self._others:
             vm.free_pages(page, order)

@@ -7,19 +7,20 @@ from attrs import frozen
 
 from movable._core import ffi, lib
 from movable.errors import MovableError
-from movable.flags import CompactResult
+from movable.flags import CompactResult, MigrateMode
 from movable.machine import Machine
 from movable.vm.zones import Zone
 
 __all__ = ["CompactEvent", "CompactLog"]
 
 _SCANNED = ("mm_compaction_isolate_migratepages", "mm_compaction_isolate_freepages")
+_MIGRATE_PAGES = "mm_migrate_pages"
 _MIGRATEPAGES = "mm_compaction_migratepages"
 _SUITABLE = "mm_compaction_suitable"
 _BEGIN = "mm_compaction_begin"
 _END = "mm_compaction_end"
 _FINISHED = "mm_compaction_finished"
-_NAMES = (*_SCANNED, _MIGRATEPAGES, _SUITABLE, _BEGIN, _END, _FINISHED)
+_NAMES = (*_SCANNED, _MIGRATE_PAGES, _MIGRATEPAGES, _SUITABLE, _BEGIN, _END, _FINISHED)
 
 
 @frozen
@@ -45,6 +46,8 @@ def _event(zones: tuple[Zone, ...], record: Any) -> CompactEvent:
     name, (a, b, c, d) = _NAMES[record.kind], record.values
     if name in _SCANNED:
         text = f"range=({a:#x} ~ {b:#x}) nr_scanned={c} nr_taken={d}"
+    elif name == _MIGRATE_PAGES:
+        text = f"nr_succeeded={a} nr_failed={b} mode=MIGRATE_{MigrateMode(c).name} reason=compaction"
     elif name == _MIGRATEPAGES:
         text = f"nr_migrated={a} nr_failed={b}"
     elif name in (_SUITABLE, _FINISHED):

@@ -10,8 +10,6 @@ from movable.config import MachineConfig, load, preset, validate
 from movable.errors import MovableError
 from movable.flags import (
     GFP,
-    CompactPriority,
-    CompactResult,
     IsolateMode,
     MigrateMode,
     MigrateReason,
@@ -24,19 +22,20 @@ from movable.page import Page
 from movable.process import File, MigrateMethod, Process
 from movable.sync import Scheduling, WorkQueue
 from movable.sync.waiting import CPU_MASK, cpu_of
-from movable.vm import compaction, counters, migration
+from movable.vm import counters, migration
 from movable.vm.boot import BootConfig
-from movable.vm.compact_log import CompactLog
+from movable.vm.compact_calls import CompactionCalls
 from movable.vm.contig import RangeCalls
 from movable.vm.lru import Lru
 from movable.vm.steps import StepLog
+from movable.vm.sysctl import Sysctls
 from movable.vm.zones import Node, Zone, read_zones
 
 if TYPE_CHECKING:
     from movable.drivers import AddressSpace
 
 
-class VM(RangeCalls):
+class VM(CompactionCalls, RangeCalls):
     """An emulated machine: nodes, zones, page frames with contents, CPUs.
 
     ``machine`` is a MachineConfig, the name of a preset, or the path of a TOML file. ``debug`` and
@@ -61,6 +60,14 @@ class VM(RangeCalls):
         self._poison = self.config.poison if poison is None else poison
         boot = BootConfig(self.config)
         self.machine = Machine(boot.c, self.config.end_pfn, Page)
+        self.sysctls = Sysctls(
+            later=self.config.profile == "6.1",
+            extfrag_threshold=self.config.extfrag_threshold,
+            compact_unevictable_allowed=int(self.config.compact_unevictable_allowed),
+            compact=self._write_compact,
+            configure=self._configure,
+        )
+        """The files in /proc/sys/vm that steer compaction."""
         self._configure()
         self.zones: tuple[Zone, ...] = read_zones(
             self.machine, sum(len(node.zones) for node in self.config.nodes)
@@ -85,8 +92,8 @@ class VM(RangeCalls):
         settings = ffi.new("struct mv_settings *")
         settings.debug = self._debug
         settings.poison = self._poison
-        settings.extfrag_threshold = self.config.extfrag_threshold
-        settings.compact_unevictable_allowed = self.config.compact_unevictable_allowed
+        settings.extfrag_threshold = self.sysctls.extfrag_threshold
+        settings.compact_unevictable_allowed = self.sysctls.compact_unevictable_allowed
         lib.mv_configure(self.machine.c, settings)
 
     # Life
@@ -190,10 +197,6 @@ class VM(RangeCalls):
         if not 0 <= node < len(self.nodes):
             raise MovableError(f"node: this machine has nodes 0 to {len(self.nodes) - 1}, not {node}")
         return node
-
-    def drain_all_pages(self) -> None:
-        """Move the pages on all CPUs' lists of free pages to the buddy allocator. spec/compaction.md 2.8."""
-        self.machine.check(lib.mv_drain_all_pages(self.machine.c))
 
     def page_list(self, name: str = "") -> PageList:
         """A new list of pages through ``page.lru``."""
@@ -324,38 +327,6 @@ class VM(RangeCalls):
     def reclaim(self, pages: int, node: int | None = None) -> int:
         """Free up to about so many LRU pages of a node, as the allocator does when memory is short; how many."""
         return self.machine.check(lib.mv_reclaim_node(self.machine.c, self._node(node), pages))
-
-    # Compaction
-
-    def compact_node(self, nid: int) -> tuple[compaction.CompactRun, ...]:
-        """Compact every zone of a node, whole and synchronously. spec/compaction.md 7.3."""
-        return compaction.compact_node(self.machine, self.zones, self._node(nid))
-
-    def compact_memory(self) -> tuple[compaction.CompactRun, ...]:
-        """Compact every node, as writing to /proc/sys/vm/compact_memory does."""
-        return tuple(run for node in self.nodes for run in self.compact_node(node.nid))
-
-    def compact_zone(
-        self, zone: Zone, settings: compaction.CompactSettings = compaction.CompactSettings()
-    ) -> compaction.CompactRun:
-        """One compaction run over a zone. spec/compaction.md 3."""
-        return compaction.compact_zone(self.machine, self.zones, zone, settings)
-
-    def try_to_compact_pages(
-        self,
-        order: int,
-        gfp: GFP = GFP.HIGHUSER_MOVABLE,
-        priority: CompactPriority = CompactPriority.SYNC_LIGHT,
-        node: int | None = None,
-    ) -> CompactResult:
-        """Direct compaction for a request, without the allocation. spec/compaction.md 7.1."""
-        if not 0 < order <= 10:
-            raise MovableError(f"order: must be 1 to 10, not {order}")
-        return compaction.try_to_compact_pages(self.machine, self._node(node), order, gfp, priority)
-
-    def compact_events(self, room: int = 10000) -> CompactLog:
-        """A log of compaction's events: ``with vm.compact_events() as log`` notes the last ``room`` of them."""
-        return CompactLog(self.machine, self.zones, room)
 
     # Counters and checks
 
