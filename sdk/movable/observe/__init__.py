@@ -11,7 +11,7 @@ from movable.observe.extfrag import (
 )
 from movable.observe.load_map import FRAME_KINDS, LoadedMap, load_page_map
 from movable.observe.pagemap import PageKind, PageMap, ZoneMap, page_map
-from movable.observe.proc import blocks_available, buddyinfo, free_in_blocks, pagetypeinfo
+from movable.observe.proc import blocks_available, buddyinfo, free_in_blocks, pagetypeinfo, zone_line
 
 __all__ = [
     "FRAME_KINDS",
@@ -36,4 +36,5 @@ __all__ = [
     "pagetypeinfo",
     "unusable_index",
     "unusable_indices",
+    "zone_line",
 ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from movable.observe.proc import zone_line
 from movable.vm import MAX_ORDER, VM
 
 __all__ = ["extfrag_index", "extfrag_text", "fragmentation_indices", "unusable_index", "unusable_indices"]
@@ -51,7 +52,7 @@ def extfrag_index(vm: VM) -> str:
     """/sys/kernel/debug/extfrag/extfrag_index: the fragmentation index of each zone, by order."""
     width = 2 if vm.config.profile == "6.1" else 0
     return "".join(
-        f"Node {zone.nid}, zone {zone.kind:>8s} "
+        zone_line(zone.nid, zone.kind, ())
         + extfrag_text([zone.fragmentation_index(order) for order in range(MAX_ORDER)], width)
         + "\n"
         for zone in vm.zones
@@ -61,6 +62,6 @@ def extfrag_index(vm: VM) -> str:
 def unusable_index(vm: VM) -> str:
     """/sys/kernel/debug/extfrag/unusable_index: the part of free memory that each order cannot use."""
     return "".join(
-        f"Node {zone.nid}, zone {zone.kind:>8s} {extfrag_text(unusable_indices(zone.nr_free))}\n"
+        zone_line(zone.nid, zone.kind, ()) + extfrag_text(unusable_indices(zone.nr_free)) + "\n"
         for zone in vm.zones
     )

@@ -17,7 +17,7 @@ from movable.fidelity.topics.compaction.inputs import (
 )
 from movable.fidelity.topics.compaction.kit import LIVE_FRAMES, NOISE
 from movable.fidelity.topics.compaction.run import Outcome
-from movable.fidelity.topics.compaction.texts import free_blocks, text_lines
+from movable.fidelity.topics.compaction.texts import figures, free_blocks, text_lines
 
 __all__ = ["COUNTERS", "Pair", "pairs_of"]
 
@@ -70,11 +70,10 @@ def _frames(case: Mapping[str, Any], outcome: Outcome) -> Iterator[Pair]:
             continue
         theirs = [recorded[pfn] for pfn in inside]
         ours = [outcome.frames.get(pfn, -1) for pfn in inside]
-        equal = sum(a == b for a, b in zip(theirs, ours, strict=True))
-        wrong = next((pfn for pfn in inside if outcome.frames.get(pfn, -1) != recorded[pfn]), None)
-        note = f"{equal} of {len(inside)} frames equal"
-        if wrong is not None:
-            note += f"; the first that is not: {wrong:#x} to {recorded[wrong]:#x}, ours to {outcome.frames.get(wrong, -1):#x}"
+        differing = [each for each in zip(inside, theirs, ours, strict=True) if each[1] != each[2]]
+        note = f"{len(inside) - len(differing)} of {len(inside)} frames equal"
+        if differing:
+            note += "; {:#x} went to {:#x}, ours to {:#x}".format(*differing[0])
         yield Pair(
             f"destinations of {len(inside)} pages of block {first:#x}",
             _digest(inside, theirs),
@@ -188,9 +187,7 @@ def _free_memory(case: Mapping[str, Any], outcome: Outcome) -> Iterator[Pair]:
             if text is None:
                 continue
             theirs = next(
-                f"{line.head} {line.rest}"
-                for line in text_lines(text)
-                if (line.nid, line.kind) == (zone.nid, zone.kind)
+                line.text for line in text_lines(text) if (line.nid, line.kind) == (zone.nid, zone.kind)
             )
             apart = _apart(theirs, ours)
             if apart == 0:
@@ -215,7 +212,5 @@ def _words(numbers: list[int]) -> str:
 
 def _apart(recorded: str, ours: str) -> float:
     """How far the figures of two lines differ at most."""
-    theirs, mine = (
-        [float(word.replace(".-", ".")) for word in text.split() if "." in word] for text in (recorded, ours)
-    )
-    return max((abs(a - b) for a, b in zip(theirs, mine, strict=True)), default=0.0)
+    pairs = zip(figures(recorded), figures(ours), strict=True)
+    return max((abs(a - b) for a, b in pairs), default=0.0)

@@ -11,6 +11,7 @@ from movable.vm import CompactEvent
 __all__ = [
     "A01",
     "A02",
+    "A03",
     "LISTS",
     "Scan",
     "applicable",
@@ -21,7 +22,7 @@ __all__ = [
     "scan_of",
 ]
 
-A01, A02 = "A01", "A02"
+A01, A02, A03 = "A01", "A02", "A03"
 LISTS = "K04, lists"
 """K04 where only the free lists are concerned: as many pages as per-CPU lists hold are not merged yet."""
 

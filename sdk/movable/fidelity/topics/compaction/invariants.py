@@ -22,8 +22,11 @@ def _row(section: str, name: str, broken: list[str]) -> Row:
     return same(section, f"invariant: {name}", _HOLDS, broken[0] if broken else _HOLDS)
 
 
-def kept_rows(section: str, outcome: Outcome) -> Iterator[Row]:
-    """What every kind of compaction keeps: direction, what cannot move, targets, numbers and contents of pages."""
+def kept_rows(section: str, outcome: Outcome, allocated: int = 0) -> Iterator[Row]:
+    """What every kind of compaction keeps: direction, what cannot move, targets, numbers and contents of pages.
+
+    ``allocated`` free pages were taken by the request that compaction served.
+    """
     layout, moved = outcome.layout, outcome.moved
     start = layout.zone.start_pfn
     down = [f"{a:#x} moved down to {b:#x}" for a, b in moved.items() if b < a]
@@ -45,6 +48,7 @@ def kept_rows(section: str, outcome: Outcome) -> Iterator[Row]:
     yield _row(section, "targets were free and lie in MOVABLE blocks", strange)
     counts = (outcome.before, outcome.after)
     free_pages = [state.free_pages + state.waiting for state in counts]
+    free_pages[1] += allocated
     lost = [f"{free_pages[0]} free pages became {free_pages[1]}"] * (free_pages[0] != free_pages[1])
     lost += [f"{len(set(outcome.frames.values()))} frames hold {len(outcome.frames)} pages"] * (
         len(set(outcome.frames.values())) != len(outcome.frames)

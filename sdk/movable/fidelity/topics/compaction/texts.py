@@ -7,7 +7,16 @@ from attrs import frozen
 
 from movable.fidelity.model import RecordingError
 
-__all__ = ["RecordedZone", "TextLine", "block_totals", "free_blocks", "list_sizes", "text_lines", "zones_of"]
+__all__ = [
+    "RecordedZone",
+    "TextLine",
+    "block_totals",
+    "figures",
+    "free_blocks",
+    "list_sizes",
+    "text_lines",
+    "zones_of",
+]
 
 _LINE = re.compile(r"(Node +(\d+), zone +(\w+)(?:, type +(\w+))?) (.*)")
 _ZONE = re.compile(r"Node (\d+), zone +(\w+)\n")
@@ -22,6 +31,11 @@ class TextLine:
     kind: str
     migratetype: str | None
     rest: str
+
+    @property
+    def text(self) -> str:
+        """The whole line."""
+        return f"{self.head} {self.rest}"
 
     @property
     def numbers(self) -> list[int]:
@@ -71,6 +85,11 @@ def block_totals(text: str, nid: int, kind: str) -> dict[str, int]:
         if match and names and (int(match[2]), match[3], match[4]) == (nid, kind, None):
             return dict(zip(names, map(int, match[5].split()), strict=True))
     raise RecordingError(f"pagetypeinfo: there are no pageblocks of node {nid}, zone {kind}")
+
+
+def figures(text: str) -> list[float]:
+    """The numbers with a point of a line; 4.9 and 6.1 print a negative remainder with a sign of its own."""
+    return [float(word.replace(".-", ".")) for word in text.split() if "." in word]
 
 
 def zones_of(zoneinfo: str) -> list[RecordedZone]:
