@@ -9,6 +9,7 @@ from movable.fidelity.model import FidelityRule, RecordingError, Row
 from movable.fidelity.topics.compaction.cases import case_rows
 from movable.fidelity.topics.compaction.direct import direct_rows, is_direct
 from movable.fidelity.topics.compaction.lines import line_rows
+from movable.fidelity.topics.compaction.pattern import pattern_rows
 from movable.fidelity.topics.compaction.rules import RULES
 from movable.fidelity.topics.compaction.unmapped import unmapped_rows
 from movable.fidelity.topics.compaction.writes import memory_rows, node_rows, sysctl_rows
@@ -67,6 +68,7 @@ def _replayed(recording: Mapping[str, Any], sections: Mapping[str, Section]) -> 
 def _case_rows(recording: Mapping[str, Any], cases: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
     for case in cases:
         rows = direct_rows if is_direct(case) else case_rows
+        yield from pattern_rows(case["name"], case)
         yield from rows(case["name"], recording, case)
         yield from _text_rows(case["name"], case)
 

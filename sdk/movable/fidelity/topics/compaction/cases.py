@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from movable.fidelity.model import Row, RowVerdict
-from movable.fidelity.topics.compaction.compare import Pair, pairs_of
+from movable.fidelity.topics.compaction.compare import CASE_KEYS, Pair, pairs_of
 from movable.fidelity.topics.compaction.events import dropped_rows
 from movable.fidelity.topics.compaction.inputs import A02, applicable
 from movable.fidelity.topics.compaction.invariants import whole_node_rows
@@ -26,6 +26,10 @@ def case_rows(name: str, recording: Mapping[str, Any], case: Mapping[str, Any]) 
     yield from set_up_rows(name, case, later, ours)
     yield from dropped_rows(name, case["trace"])
     yield same(name, "write_errno", str(case.get("write_errno", "0")), "0")
+    for key in sorted(case.keys() - CASE_KEYS):
+        yield Row(
+            name, key, RowVerdict.WRONG, str(case[key])[:200], "", (), "this part of a case is not understood"
+        )
     rules = applicable(layout, ours, later)
     proven: dict[str, bool] = {}
     for pair in pairs_of(case, later):

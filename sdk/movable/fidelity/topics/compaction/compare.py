@@ -19,7 +19,15 @@ from movable.fidelity.topics.compaction.kit import LIVE_FRAMES, NOISE
 from movable.fidelity.topics.compaction.run import Outcome
 from movable.fidelity.topics.compaction.texts import figures, free_blocks, text_lines
 
-__all__ = ["COUNTERS", "Pair", "pairs_of"]
+__all__ = ["CASE_KEYS", "COUNTERS", "Pair", "pairs_of"]
+
+CASE_KEYS = {
+    "name", "node", "zone_start_pfn", "zone_spanned", "fill_pages", "pattern", "seed", "mode", "before", "after",
+    "trace", "trace_total_lines", "write_errno", "vmstat_delta", "map_before", "map_after", "page_index", "pfn_before",
+    "pfn_after", "live_pages", "moved_pages", "pages_written", "anon_between", "discarded_2_of_3", "mm_stat_before",
+    "mm_stat_after", "mm_stat_after_zs_compact", "vmstat_delta_zs_compact", "pages_read_back_wrong",
+}  # fmt: skip
+"""The parts of a case that a replay starts from or compares."""
 
 COUNTERS = (
     "pgmigrate_success",

@@ -5,10 +5,11 @@ from typing import Any
 
 from movable.config import CompactionProfile
 from movable.fidelity.model import Row, RowVerdict
-from movable.fidelity.topics.compaction.compare import pairs_of
+from movable.fidelity.topics.compaction.compare import CASE_KEYS, pairs_of
 from movable.fidelity.topics.compaction.events import dropped_rows
+from movable.fidelity.topics.compaction.inputs import A02
 from movable.fidelity.topics.compaction.invariants import kept_rows
-from movable.fidelity.topics.compaction.kit import judge, same
+from movable.fidelity.topics.compaction.kit import LIVE_FRAMES, judge
 from movable.fidelity.topics.compaction.layout import Layout, layout_of
 from movable.fidelity.topics.compaction.run import Outcome, replay_case
 from movable.flags import GFP
@@ -28,12 +29,6 @@ _REQUESTS = {
 }
 """By mode: how many huge pages are asked for, and how (K17)."""
 
-_COMPARED = {
-    "name", "node", "zone_start_pfn", "zone_spanned", "fill_pages", "pattern", "seed", "mode", "before", "after",
-    "trace", "trace_total_lines", "write_errno", "vmstat_delta", "map_before", "map_after", "page_index", "pfn_before",
-    "pfn_after", "live_pages", "moved_pages",
-}  # fmt: skip
-
 
 def is_direct(case: Mapping[str, Any]) -> bool:
     """Whether the action of a case was to allocate huge pages."""
@@ -52,7 +47,7 @@ def direct_rows(name: str, recording: Mapping[str, Any], case: Mapping[str, Any]
         yield from kept_rows(section, outcome, allocated)
         for pair in pairs_of(case, outcome):
             yield judge(section, pair.name, pair.recorded, pair.ours, (*pair.artefacts, *DIRECT), pair.note)
-    for key in sorted(case.keys() - _COMPARED):
+    for key in sorted(case.keys() - CASE_KEYS):
         yield Row(name, key, RowVerdict.EXPLAINED, str(case[key])[:200], "not replayed", ("K17",))
 
 
@@ -70,21 +65,18 @@ def _replay(layout: Layout, profile: CompactionProfile, mode: int) -> tuple[Outc
 
 
 def _recorded_row(section: str, case: Mapping[str, Any], layout: Layout) -> Row:
-    """The recording itself keeps the invariants that its map can show."""
+    """The recording itself keeps the invariants that its map can show; a live system frees some pages meanwhile."""
     start, kinds = case["zone_start_pfn"], case["map_before"]
     usable = {start + at for at, kind in enumerate(kinds) if kind == "."} | set(layout.waiting)
-    broken = ""
-    sources = {start + pfn for pfn in case.get("pfn_before", ())}
-    for before, after in zip(case.get("pfn_before", ()), case.get("pfn_after", ()), strict=True):
-        if before == after:
-            continue
-        if start + before in layout.pinned:
-            broken = broken or f"{start + before:#x} is pinned and moved"
-        if start + after not in usable | sources:
-            broken = broken or f"{start + after:#x} was in use by others"
-    return same(
-        section,
-        "invariant: what was recorded moved from movable to usable frames",
-        "holds",
-        broken or "holds",
-    )
+    moves = {
+        start + before: start + after
+        for before, after in zip(case.get("pfn_before", ()), case.get("pfn_after", ()), strict=True)
+    }
+    moved = {before: after for before, after in moves.items() if before != after}
+    broken = [f"{pfn:#x} is pinned and moved" for pfn in moved if pfn in layout.pinned]
+    strange = [
+        f"{pfn:#x} was in use by others" for pfn in moved.values() if pfn not in usable and pfn not in moves
+    ]
+    rules = (A02,) if not broken and len(strange) <= LIVE_FRAMES else ()
+    name = "invariant: what was recorded moved to usable frames"
+    return judge(section, name, "holds", next(iter(broken + strange), "holds"), rules)
