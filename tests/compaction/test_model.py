@@ -6,7 +6,8 @@ from random import Random
 from allocator.machines import BLOCK
 from allocator.model import Buddies
 from compaction.model import Model, Numbers
-from compaction.terrain import Terrain
+from compaction.model_6_1 import LaterModel
+from compaction.terrain import Terrain, terrain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +23,7 @@ from movable import (
     Watermarks,
     ZoneConfig,
 )
+from movable.config import CompactionProfile
 
 SETTINGS = st.builds(
     CompactSettings,
@@ -53,13 +55,16 @@ class Twins:
     it; `slack` is how far its free memory lies above the marks, or None for no marks.
     """
 
+    model_class: type[Model] = Model
+    profile: CompactionProfile = "4.9"
+
     def __init__(self, seed: int, types: dict[int, MigrateType], slack: int | None, hole: int | None) -> None:
         random = Random(seed)
         start, end = random.choice(((0x1000, 0x1C00), (0x1111, 0x1BEE), (0x1001, 0x1801)))
         missing = frozenset() if hole is None else frozenset({hole})
         layout = {pfn: kind for pfn, kind in random_layout(random, start, end) if pfn // BLOCK not in missing}
         marks = marks_for(list(layout.values()).count("."), slack)
-        config = machine(start, end, marks, missing)
+        config = machine(start, end, marks, missing, self.profile)
         index = [zone.kind for zone in config.nodes[0].zones].index("Normal")
         self.terrain = Terrain.on(config, lambda offset: layout.get(start + offset, "U"), types, index)
         self.model = self.make_model(marks, missing, types)
@@ -74,7 +79,7 @@ class Twins:
         zone = self.terrain.zone
         buddies = Buddies(zone.start_pfn, zone.end_pfn, booted=False)
         buddies.types |= {pfn // BLOCK: kind for pfn, kind in types.items() if pfn // BLOCK in buddies.types}
-        model = Model(buddies, marks, missing)
+        model = self.model_class(buddies, marks, missing)
         for serial, page in self.terrain.pages.items():
             model.pages[page.pfn] = serial
         for pfn in range(zone.start_pfn, zone.end_pfn):
@@ -139,7 +144,9 @@ def marks_for(free: int, slack: int | None) -> Watermarks:
     return Watermarks(mark, mark + slack // 4, mark + slack // 2)
 
 
-def machine(start: int, end: int, marks: Watermarks, missing: frozenset[int]) -> MachineConfig:
+def machine(
+    start: int, end: int, marks: Watermarks, missing: frozenset[int], profile: CompactionProfile
+) -> MachineConfig:
     """A zone Normal between these pfns; what is left of its node belongs to other zones."""
     holes = tuple(PfnRange(block * BLOCK, BLOCK) for block in missing)
     zones = [ZoneConfig("Normal", start, end - start, holes=holes, watermarks=marks)]
@@ -149,7 +156,11 @@ def machine(start: int, end: int, marks: Watermarks, missing: frozenset[int]) ->
         zones.append(ZoneConfig("Movable", end, 0x1C00 - end))
     none = Watermarks(0, 0, 0)
     return MachineConfig(
-        "twins", (NodeConfig(tuple(zones)),), watermarks=none, lowmem_reserve_ratio=(1 << 20,) * 3
+        "twins",
+        (NodeConfig(tuple(zones)),),
+        watermarks=none,
+        lowmem_reserve_ratio=(1 << 20,) * 3,
+        profile=profile,
     )
 
 
@@ -183,3 +194,56 @@ def test_whole_zone_runs(
     for asked in (WHOLE, between, WHOLE):
         twins.run(asked)
     twins.terrain.verify()
+
+
+class LaterTwins(Twins):
+    """The same with compaction as in Linux 6.1."""
+
+    model_class = LaterModel
+    profile = "6.1"
+
+
+WITHOUT_GOAL = st.builds(
+    CompactSettings,
+    mode=st.sampled_from(MigrateMode),
+    whole_zone=st.booleans(),
+    ignore_skip_hint=st.booleans(),
+    ignore_block_suitable=st.booleans(),
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(seed=SEEDS, types=TYPES, slack=SLACKS, hole=HOLES, runs=st.lists(WITHOUT_GOAL, min_size=1, max_size=4))
+def test_runs_of_linux_6_1(
+    seed: int, types: dict[int, MigrateType], slack: int | None, hole: int | None, runs: list[CompactSettings]
+) -> None:
+    """In profile 6.1 every run without a goal does what spec/differences-drivers.md 3.1 to 3.3 says."""
+    twins = LaterTwins(seed, {} if hole else types, slack, hole)
+    for asked in (*runs, WHOLE):
+        twins.run(asked)
+    twins.terrain.verify()
+
+
+def sparse_layout(seed: int, blocks: int, most: int) -> frozenset[int]:
+    """Offsets of movable pages: up to ``most`` in each block, at least one, never the block's last page."""
+    random = Random(seed)
+    return frozenset(
+        block * BLOCK + offset
+        for block in range(blocks)
+        for offset in random.sample(range(BLOCK - 1), random.randint(1, most))
+    )
+
+
+@settings(deadline=None, max_examples=60)
+@given(seed=SEEDS)
+def test_sparse_blocks_compact_alike(seed: int) -> None:
+    """With fewer than 64 movable pages in every block and no fruitless block, 4.9 and 6.1 do the same (K01, K02)."""
+    movable = sparse_layout(seed, 6, 63)
+    outcomes = []
+    for profile in ("4.9", "6.1"):
+        made = terrain(6, lambda offset: "M" if offset in movable else ".", profile=profile)
+        run = made.vm.compact_zone(made.zone, WHOLE)
+        made.verify()
+        places = {serial: page.pfn for serial, page in made.pages.items()}
+        outcomes.append((places, run.migrate_pfn, run.free_pfn, run.isolated, run.migrated, run.failed))
+    assert outcomes[0] == outcomes[1]

@@ -105,10 +105,6 @@ IMPOSSIBLE = {
         machine(zone(start=0x1200)),
         "nodes[0].zones[0].start_pfn: the node starts at pfn 0x1200",
     ),
-    "unaligned end": (
-        one_node(zone("DMA32", 0x1000, 0x200), zone("Normal", 0x1200, 0x300)),
-        "nodes[0].zones[1].pages: the node ends at pfn 0x1500",
-    ),
     "nodes overlap": (
         machine(A, zone(start=0x1C00)),
         "nodes[1].zones: [0x1c00, 0x2c00) overlaps [0x1000, 0x2000)",

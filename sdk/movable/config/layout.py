@@ -25,8 +25,8 @@ MAX_END_PFN = (2 << 40) // PAGE_SIZE
 def check_layout(config: MachineConfig) -> None:
     """Raise ConfigError unless the memory of `config` has a place of its own for every frame.
 
-    A node starts and ends at multiples of 1024 pages, the largest buddy block, so that no buddy spans two
-    nodes; zones inside a node may meet anywhere. A node that really ends elsewhere has a hole there.
+    A node starts at a multiple of 1024 pages, the largest buddy block, so that no buddy spans two nodes; it may
+    end, and zones inside it may meet, anywhere. A node that really starts elsewhere has a hole there.
     """
     if not 1 <= len(config.nodes) <= MAX_NODES:
         raise ConfigError(f"nodes: a machine has 1 to {MAX_NODES} nodes, not {len(config.nodes)}")
@@ -60,15 +60,10 @@ def _check_node(node: NodeConfig, path: str) -> None:
                 f"{path}.zones[{index}].start_pfn: {upper.kind} {_span(upper)} overlaps or lies below "
                 f"{lower.kind} {_span(lower)}; start it at {lower.end_pfn:#x} or above"
             )
-    _check_aligned(f"{path}.zones[0].start_pfn", "starts", node.start_pfn)
-    _check_aligned(f"{path}.zones[{len(node.zones) - 1}].pages", "ends", node.end_pfn)
-
-
-def _check_aligned(path: str, verb: str, pfn: int) -> None:
-    if pfn % MAX_ORDER_NR_PAGES:
+    if node.start_pfn % MAX_ORDER_NR_PAGES:
         raise ConfigError(
-            f"{path}: the node {verb} at pfn {pfn:#x}, which is no multiple of {MAX_ORDER_NR_PAGES} pages; "
-            "round it and describe the difference as a hole"
+            f"{path}.zones[0].start_pfn: the node starts at pfn {node.start_pfn:#x}, which is no multiple of "
+            f"{MAX_ORDER_NR_PAGES} pages; round it down and describe the difference as a hole"
         )
 
 

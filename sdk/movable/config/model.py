@@ -11,7 +11,7 @@ PAGE_SIZE = 4096
 """Bytes in a page frame."""
 
 MAX_ORDER_NR_PAGES = 1024
-"""Pages in the largest buddy block (spec/compaction.md 1.1); node boundaries are multiples of it."""
+"""Pages in the largest buddy block (spec/compaction.md 1.1); nodes start at multiples of it."""
 
 LOCAL_DISTANCE = 10
 """Distance of a node to itself (spec/compaction.md 2.11)."""
@@ -23,6 +23,9 @@ ZONE_KINDS = ("DMA", "DMA32", "Normal", "Movable")
 """Zone kinds in index order (spec/compaction.md 1.2)."""
 
 ZoneKind = Literal["DMA", "DMA32", "Normal", "Movable"]
+CompactionProfile = Literal["4.9", "6.1"]
+"""The kernels whose compaction a machine can have."""
+
 Pfn = Annotated[int, "page frame number"]
 Pages = Annotated[int, "number of 4 KiB pages"]
 
@@ -129,6 +132,9 @@ class MachineConfig:
     own; None computes them from `min_free_kbytes` (KiB; None: computed too), `watermark_scale_factor`
     (1/10000 of a zone) and `lowmem_reserve_ratio` (DMA, DMA32, Normal), see spec/compaction.md 2.9.
     `extfrag_threshold` (0..1000) and `compact_unevictable_allowed` are the sysctls of the same names.
+    `profile` is the kernel whose compaction (and whose sizes of per-CPU page lists) the machine has: "4.9", or
+    "6.1" by spec/differences-drivers.md 3. `per_cpu_lists` keeps freed single pages on per-CPU lists before they
+    reach the buddy allocator, as kernels do (spec/compaction.md 2.8); without, they are in the buddy at once.
     """
 
     name: str
@@ -143,6 +149,8 @@ class MachineConfig:
     min_free_kbytes: int | None = None
     watermark_scale_factor: int = 10
     lowmem_reserve_ratio: tuple[int, int, int] = field(default=(256, 256, 32), converter=_to_tuple)
+    profile: CompactionProfile = "4.9"
+    per_cpu_lists: bool = False
 
     @property
     def node_cpus(self) -> tuple[tuple[int, ...], ...]:

@@ -2,6 +2,7 @@
 #include "api.h"
 
 #include "page_alloc.h"
+#include "pcp.h"
 
 static void prepare_page(struct vm *vm, unsigned long pfn)
 {
@@ -238,6 +239,8 @@ long mv_set_pageblock_migratetype(struct vm *vm, unsigned long pfn, int type)
 	unsigned long moved;
 
 	API_BEGIN(vm, false);
+	/* Pages that wait in per-CPU lists would go back under the old type. */
+	drain_all_pages(vm);
 	moved = change_pageblock_migratetype(vm, pfn_to_page(vm, pfn), (enum migratetype)type);
 	API_END(vm, (long)moved);
 }

@@ -5,8 +5,11 @@
 #include <sys/mman.h>
 
 #include "buddy.h"
+#include "compact_log.h"
+#include "compact_profile.h"
 #include "filemap.h"
 #include "ksm.h"
+#include "pcp.h"
 #include "scanner.h"
 #include "schedule.h"
 #include "steps.h"
@@ -222,6 +225,12 @@ struct vm *vm_create(const struct boot_config *config)
 		init_reserved(vm, &vm->zones[config->ranges[i].zone], &config->ranges[i]);
 	for (unsigned int i = 0; i < config->nr_zones; i++)
 		free_zone_memory(vm, config, &vm->zones[i]);
+	vm->compact_profile = config->linux_6_1 ? &compact_6_1 : &compact_4_9;
+	if (config->per_cpu_lists && !pcp_create(vm, config->linux_6_1 ? &pcp_rules_6_1 : &pcp_rules_4_9)) {
+		vm_destroy(vm);
+		errno = ENOMEM;
+		return NULL;
+	}
 	build_zonelists(vm, config->node_order);
 	return vm;
 }
@@ -230,6 +239,7 @@ void vm_destroy(struct vm *vm)
 {
 	sched_end(vm);
 	step_log_end(vm);
+	compact_log_end(vm);
 	mm_destroy_all(vm);
 	ksm_destroy_all(vm);
 	files_destroy_all(vm);
@@ -242,6 +252,7 @@ void vm_destroy(struct vm *vm)
 		free(vm->lists[id]);
 	free(vm->lists);
 	free(vm->hstate);
+	pcp_destroy(vm);
 	free(vm->pageblocks);
 	free(vm->pageblock_zone);
 	free(vm->nodes);

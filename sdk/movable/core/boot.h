@@ -30,6 +30,8 @@ struct boot_config {
 	const int *node_order;	       /* nr_nodes x nr_nodes: the nodes each falls back to, best first */
 	const int *cpu_node;	       /* by CPU: the node it is local to */
 	void *arena;		       /* frame contents, from pfn 0 */
+	bool linux_6_1;		       /* compaction and per-CPU lists are those of Linux 6.1, not 4.9 */
+	bool per_cpu_lists;
 };
 
 /* NULL with errno set if there is no memory for it. The configuration has been checked. */

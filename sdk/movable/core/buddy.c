@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "buddy.h"
 
+#include "compaction.h"
+
 #include "watermark.h"
 
 void mod_zone_freepage_state(struct zone *zone, long nr, enum migratetype type)
@@ -74,6 +76,10 @@ void __free_one_page(struct vm *vm, struct page *page, struct zone *zone, unsign
 	if (!is_migrate_isolate(type))
 		mod_zone_freepage_state(zone, 1L << order, type);
 	for (; order < MAX_ORDER - 1; order++) {
+		if (unlikely(vm->capture != NULL) && compaction_capture(vm, pfn_to_page(vm, pfn), zone, order, type)) {
+			mod_zone_freepage_state(zone, -(1L << order), type);
+			return;
+		}
 		buddy_pfn = pfn ^ (1UL << order);
 		if (!page_is_buddy(vm, zone, buddy_pfn, order))
 			break;

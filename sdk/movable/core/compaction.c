@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "compaction.h"
 
+#include "compact_log.h"
+#include "compact_profile.h"
 #include "lru.h"
 #include "non_lru.h"
 #include "page_alloc.h"
-#include "vmscan.h"
+#include "pcp.h"
 #include "scanner.h"
+#include "vmscan.h"
 
 static unsigned long compact_gap(int order)
 {
@@ -115,12 +118,12 @@ void reset_isolation_suitable(struct vm *vm, struct zone *zone)
 
 	zone->compact_blockskip_flush = false;
 	for (; pfn < zone_end_pfn(zone); pfn += pageblock_nr_pages)
-		clear_pageblock_skip(vm, pfn);
+		if (vm->compact_profile->may_clear_skip(vm, zone, pfn))
+			clear_pageblock_skip(vm, pfn);
 	reset_cached_positions(zone);
 }
 
-/* Step 5 of 6.3: a free block that the request could use at once, of its own type or by stealing. */
-static bool suitable_page_exists(const struct compact_control *cc)
+bool suitable_page_exists(const struct compact_control *cc)
 {
 	enum migratetype wanted = gfpflags_to_migratetype(cc->gfp_mask);
 
@@ -138,8 +141,8 @@ static bool suitable_page_exists(const struct compact_control *cc)
 	return false;
 }
 
-/* Whether the run may end, and why (6.3). NO_SUITABLE_PAGE means go on. */
-static enum compact_result compact_finished(struct vm *vm, struct compact_control *cc)
+/* Whether the run may end, and why (6.3). */
+static enum compact_result __compact_finished(struct vm *vm, struct compact_control *cc)
 {
 	struct zone *zone = cc->zone;
 
@@ -151,12 +154,15 @@ static enum compact_result compact_finished(struct vm *vm, struct compact_contro
 			zone->compact_blockskip_flush = true;
 		return cc->whole_zone ? COMPACT_COMPLETE : COMPACT_PARTIAL_SKIPPED;
 	}
-	if (cc->order == -1)
-		return COMPACT_CONTINUE;
-	if (!zone_watermark_ok(zone, (unsigned int)cc->order, alloc_watermark(zone, cc->alloc_flags), cc->classzone_idx,
-			       cc->alloc_flags))
-		return COMPACT_CONTINUE;
-	return suitable_page_exists(cc) ? COMPACT_SUCCESS : COMPACT_NO_SUITABLE_PAGE;
+	return cc->order == -1 ? COMPACT_CONTINUE : vm->compact_profile->goal_reached(vm, cc);
+}
+
+static enum compact_result compact_finished(struct vm *vm, struct compact_control *cc)
+{
+	enum compact_result result = __compact_finished(vm, cc);
+
+	compact_event(vm, COMPACT_EVENT_FINISHED, cc->zone->id, (unsigned long)cc->order, result, 0);
+	return result == COMPACT_NO_SUITABLE_PAGE ? COMPACT_CONTINUE : result;
 }
 
 /* Where the two scanners begin (3.4). */
@@ -186,6 +192,22 @@ static void set_start_positions(struct compact_control *cc)
 		cc->whole_zone = true;
 }
 
+/* In 4.9 the pages left on the list count as failed where the call stopped early (10.2); in 6.1 all that stayed. */
+static void note_batch(struct vm *vm, const struct compact_control *cc, int err, const struct migrate_counts *counts)
+{
+	unsigned long failed = err > 0 ? (unsigned long)err : 0;
+
+	if (likely(!vm->compact_log))
+		return;
+	if (vm->compact_profile->counts_all_failed)
+		failed = cc->nr_migratepages - counts->succeeded;
+	else if (err < 0)
+		list_for_each_page(page, &cc->migratepages)
+			failed++;
+	compact_event(vm, COMPACT_EVENT_MIGRATE_PAGES, counts->succeeded, counts->failed, cc->mode, 0);
+	compact_event(vm, COMPACT_EVENT_MIGRATEPAGES, cc->nr_migratepages - failed, failed, 0, 0);
+}
+
 /* Moves one batch; true if the run must end as contended (6.1 steps 2, 3). */
 static bool migrate_batch(struct vm *vm, struct compact_control *cc)
 {
@@ -195,6 +217,7 @@ static bool migrate_batch(struct vm *vm, struct compact_control *cc)
 
 	cc->migrated += counts.succeeded;
 	cc->failed += counts.failed;
+	note_batch(vm, cc, err, &counts);
 	cc->nr_migratepages = 0;
 	if (!err && !vm->interrupt)
 		return false;
@@ -216,8 +239,38 @@ static void drain_check(struct vm *vm, struct compact_control *cc)
 		return;
 	if (cc->last_migrated_pfn < round_down(cc->migrate_pfn, 1UL << cc->order)) {
 		lru_add_drain(vm);
+		drain_local_pages(vm, cc->zone);
 		cc->last_migrated_pfn = 0;
 	}
+}
+
+/* One round of the loop in 6.1; the result to end with, CONTINUE to go on. */
+static enum compact_result compact_round(struct vm *vm, struct compact_control *cc)
+{
+	unsigned long position = cc->migrate_pfn;
+	enum isolate_result isolated;
+
+	cc->rescan = vm->compact_profile->rescans && cc->last_block == pfn_to_block(position) + 1;
+	isolated = isolate_migratepages(vm, cc);
+	if (isolated == ISOLATE_ABORT) {
+		putback_isolated(vm, cc);
+		return COMPACT_CONTENDED;
+	}
+	if (isolated == ISOLATE_SUCCESS) {
+		cc->last_block = pfn_to_block(position) + 1;
+		if (migrate_batch(vm, cc))
+			return COMPACT_CONTENDED;
+	}
+	drain_check(vm, cc);
+	return vm->capture && vm->capture->page ? COMPACT_SUCCESS : COMPACT_CONTINUE;
+}
+
+static void note_run(struct vm *vm, const struct compact_control *cc, enum compact_event_kind kind,
+		     enum compact_result result)
+{
+	unsigned long sync = cc->mode != MIGRATE_ASYNC;
+
+	compact_event(vm, kind, cc->zone->id, cc->migrate_pfn, cc->free_pfn, (unsigned long)result << 1 | sync);
 }
 
 /* Ends a run: leftover targets go back, and the cached position rises to where they came from. */
@@ -240,28 +293,20 @@ enum compact_result compact_zone(struct vm *vm, struct compact_control *cc)
 	list_init(&cc->freepages);
 	list_init(&cc->migratepages);
 	cc->nr_freepages = cc->nr_migratepages = 0;
+	compact_event(vm, COMPACT_EVENT_SUITABLE, cc->zone->id, (unsigned long)cc->order, result, 0);
 	if (result == COMPACT_SUCCESS || result == COMPACT_SKIPPED)
 		return result;
 	if (compaction_restarting(cc->zone, cc->order))
 		reset_isolation_suitable(vm, cc->zone);
 	set_start_positions(cc);
+	note_run(vm, cc, COMPACT_EVENT_BEGIN, result);
 	lru_add_drain(vm);
 
-	while ((result = compact_finished(vm, cc)) == COMPACT_CONTINUE || result == COMPACT_NO_SUITABLE_PAGE) {
-		enum isolate_result isolated = isolate_migratepages(vm, cc);
-
-		if (isolated == ISOLATE_ABORT) {
-			putback_isolated(vm, cc);
-			result = COMPACT_CONTENDED;
-			break;
-		}
-		if (isolated == ISOLATE_SUCCESS && migrate_batch(vm, cc)) {
-			result = COMPACT_CONTENDED;
-			break;
-		}
-		drain_check(vm, cc);
-	}
+	while ((result = compact_finished(vm, cc)) == COMPACT_CONTINUE &&
+	       (result = compact_round(vm, cc)) == COMPACT_CONTINUE)
+		continue;
 	finish_run(vm, cc);
+	note_run(vm, cc, COMPACT_EVENT_END, result);
 	return result;
 }
 
@@ -287,8 +332,10 @@ unsigned int compact_node(struct vm *vm, int nid, struct compact_control *runs, 
 	return nr;
 }
 
+/* One zone for a request; see try_to_compact_pages(). */
 static enum compact_result compact_zone_order(struct vm *vm, struct zone *zone, const struct alloc_context *ac,
-					      unsigned int alloc_flags, enum compact_priority priority)
+					      unsigned int alloc_flags, enum compact_priority priority,
+					      struct page **captured)
 {
 	bool full = priority == COMPACT_PRIO_SYNC_FULL;
 	struct compact_control cc = {
@@ -303,12 +350,20 @@ static enum compact_result compact_zone_order(struct vm *vm, struct zone *zone, 
 		.ignore_skip_hint = full,
 		.ignore_block_suitable = full,
 	};
+	struct capture_control capture = {.cc = &cc};
+	enum compact_result result;
 
-	return compact_zone(vm, &cc);
+	if (captured && vm->compact_profile->captures)
+		vm->capture = &capture;
+	result = compact_zone(vm, &cc);
+	vm->capture = NULL;
+	if (captured)
+		*captured = capture.page;
+	return result;
 }
 
 enum compact_result try_to_compact_pages(struct vm *vm, const struct alloc_context *ac, unsigned int alloc_flags,
-					 enum compact_priority priority)
+					 enum compact_priority priority, struct page **captured)
 {
 	enum compact_result result = COMPACT_SKIPPED;
 	unsigned int position = 0;
@@ -323,7 +378,7 @@ enum compact_result try_to_compact_pages(struct vm *vm, const struct alloc_conte
 			result = result > COMPACT_DEFERRED ? result : COMPACT_DEFERRED;
 			continue;
 		}
-		status = compact_zone_order(vm, zone, ac, alloc_flags, priority);
+		status = compact_zone_order(vm, zone, ac, alloc_flags, priority, captured);
 		result = status > result ? status : result;
 		if (status == COMPACT_SUCCESS) {
 			compaction_defer_reset(zone, (int)ac->order, false);
@@ -339,21 +394,24 @@ struct page *alloc_pages_direct_compact(struct vm *vm, const struct alloc_contex
 					enum compact_priority priority, enum compact_result *result)
 {
 	unsigned int memalloc = vm->task_flags & PF_MEMALLOC;
+	struct page *page = NULL;
 	struct zone *zone;
-	struct page *page;
 
 	*result = COMPACT_SKIPPED;
 	if (!ac->order)
 		return NULL;
 	/* The task that compacts never sleeps on a page lock and never compacts again inside. */
 	vm->task_flags |= PF_MEMALLOC;
-	*result = try_to_compact_pages(vm, ac, alloc_flags, priority);
+	*result = try_to_compact_pages(vm, ac, alloc_flags, priority, &page);
 	if (!memalloc)
 		vm->task_flags &= ~(unsigned int)PF_MEMALLOC;
 	if (*result <= COMPACT_INACTIVE)
 		return NULL;
 	count_vm_events(vm, COMPACTSTALL, 1);
-	page = get_page_from_freelist(vm, ac, alloc_flags);
+	if (page)
+		prep_captured_block(vm, page, ac);
+	else
+		page = get_page_from_freelist(vm, ac, alloc_flags);
 	if (!page) {
 		count_vm_events(vm, COMPACTFAIL, 1);
 		return NULL;

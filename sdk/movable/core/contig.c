@@ -4,6 +4,7 @@
 #include "lru.h"
 #include "page_alloc.h"
 #include "page_isolation.h"
+#include "pcp.h"
 #include "scanner.h"
 
 #define MAX_CALLS_PER_BATCH 5
@@ -98,6 +99,7 @@ int alloc_contig_range(struct vm *vm, unsigned long start, unsigned long end, en
 		.mode = MIGRATE_SYNC,
 		.order = -1,
 		.ignore_skip_hint = true,
+		.no_set_skip_hint = true,
 	};
 	int ret;
 
@@ -111,6 +113,7 @@ int alloc_contig_range(struct vm *vm, unsigned long start, unsigned long end, en
 	ret = __alloc_contig_migrate_range(vm, &cc, start, end, result);
 	if (!ret || ret == -EBUSY) {
 		lru_add_drain_all(vm);
+		drain_all_pages(vm);
 		ret = take_range(vm, start, end, result);
 	}
 	undo_isolate_page_range(vm, first, last, type);

@@ -180,6 +180,23 @@ int mv_fragmentation_index(struct vm *vm, int zone, unsigned int order);
 void mv_compact_state(struct vm *vm, int zone, struct mv_compact_state *state);
 long mv_reset_isolation_suitable(struct vm *vm, int zone);
 
+/* The events of compaction (compact_log.h): a kind and up to four numbers. */
+struct mv_compact_record {
+	int kind;
+	unsigned long values[4];
+};
+
+long mv_compact_log_begin(struct vm *vm, unsigned long room);
+void mv_compact_log_end(struct vm *vm);
+unsigned long mv_compact_log(struct vm *vm, struct mv_compact_record *records, unsigned long room);
+
+/* Per-CPU page lists */
+long mv_drain_all_pages(struct vm *vm);
+long mv_pcp_disable(struct vm *vm);
+long mv_pcp_enable(struct vm *vm);
+int mv_pcp_count(struct vm *vm, int zone, int cpu);
+void mv_pcp_sizes(struct vm *vm, int zone, unsigned long *high, unsigned long *batch);
+
 /* Contiguous ranges and memory offline: api_contig.c */
 struct mv_range_result {
 	unsigned long migrated, failed, passes;

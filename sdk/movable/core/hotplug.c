@@ -5,6 +5,7 @@
 #include "non_lru.h"
 #include "page_alloc.h"
 #include "page_isolation.h"
+#include "pcp.h"
 #include "scanner.h"
 
 #define NR_OFFLINE_AT_ONCE_PAGES 256
@@ -186,6 +187,7 @@ int offline_pages(struct vm *vm, unsigned long start, unsigned long end, bool no
 	if (ret)
 		return ret;
 	ret = empty_range(vm, &off, max_passes);
+	drain_all_pages(vm);
 	if (!ret)
 		ret = test_pages_isolated(vm, start, end, &result->busy);
 	if (!ret) {

@@ -5,6 +5,7 @@
 #include "hugetlb.h"
 #include "ksm.h"
 #include "lru.h"
+#include "pcp.h"
 #include "pybridge.h"
 #include "vmscan.h"
 
@@ -89,6 +90,12 @@ static struct page *rmqueue(struct vm *vm, struct zone *zone, const struct alloc
 	enum migratetype type = MIGRATE_HIGHATOMIC;
 	struct page *page = NULL;
 
+	if (!ac->order && pcp_in_use(vm)) {
+		page = pcp_alloc(vm, zone, ac->migratetype);
+		if (page)
+			count_vm_events(vm, PGALLOC_DMA + zone->type, 1);
+		return page;
+	}
 	if (ac->order && alloc_flags & ALLOC_HARDER)
 		page = __rmqueue_smallest(vm, zone, ac->order, type);
 	if (!page)
@@ -152,6 +159,12 @@ static void prep_new_block(struct vm *vm, struct page *page, gfp_t gfp, unsigned
 	page->ext |= PAGE_EXT_ALLOCATED;
 	page->alloc_order = (uint8_t)order;
 	page->_refcount = 1;
+}
+
+void prep_captured_block(struct vm *vm, struct page *page, const struct alloc_context *ac)
+{
+	memmap_make_ready(vm, page_to_pfn(vm, page), 1UL << ac->order);
+	prep_new_block(vm, page, ac->gfp, ac->order);
 }
 
 void split_free_page(struct vm *vm, struct page *page, unsigned int order)
@@ -247,8 +260,16 @@ struct retries {
 static struct page *alloc_pages_direct_reclaim(struct vm *vm, const struct alloc_context *ac, unsigned int alloc_flags,
 					       struct retries *retries)
 {
+	struct page *page;
+
 	retries->reclaimed = try_to_free_pages(vm, ac);
-	return retries->reclaimed ? get_page_from_freelist(vm, ac, alloc_flags) : NULL;
+	if (!retries->reclaimed)
+		return NULL;
+	page = get_page_from_freelist(vm, ac, alloc_flags);
+	if (page || !vm->pcp)
+		return page;
+	drain_all_pages(vm);
+	return get_page_from_freelist(vm, ac, alloc_flags);
 }
 
 /* Step 11: whether what could still be reclaimed would do. */
@@ -437,7 +458,10 @@ static void free_pages_ok(struct vm *vm, struct page *page, unsigned int order)
 	for (unsigned long i = 0; i < 1UL << order; i++)
 		free_pages_prepare(vm, page + i);
 	count_vm_events(vm, PGFREE, 1UL << order);
-	__free_one_page(vm, page, zone, order, get_pageblock_migratetype(vm, page));
+	if (!order && pcp_in_use(vm))
+		pcp_free(vm, zone, page, get_pageblock_migratetype(vm, page));
+	else
+		__free_one_page(vm, page, zone, order, get_pageblock_migratetype(vm, page));
 }
 
 static void assert_allocated(struct vm *vm, const struct page *page, unsigned int order, const char *where)

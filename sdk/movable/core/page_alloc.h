@@ -3,7 +3,7 @@
  * Allocating and freeing pages over the zones of a machine. spec/compaction.md 2.7, 2.11-2.13;
  * freeing: spec/migration.md 1.5.
  *
- * Per-CPU page lists have capacity 0 (spec/compaction.md 2.8 permits it): a page freed is in the buddy at once.
+ * Without per-CPU page lists (pcp.h) a page freed is in the buddy at once, as spec/compaction.md 2.8 permits.
  */
 #ifndef MOVABLE_PAGE_ALLOC_H
 #define MOVABLE_PAGE_ALLOC_H
@@ -77,6 +77,9 @@ void __free_pages(struct vm *vm, struct page *page, unsigned int order);
 
 /* Frees a page whose last reference is gone. */
 void free_unref_page(struct vm *vm, struct page *page);
+
+/* Prepares a block that compaction has captured for the request. */
+void prep_captured_block(struct vm *vm, struct page *page, const struct alloc_context *ac);
 
 /* Makes a block just taken off the free lists 2^order single pages, each with one reference (5.4). */
 void split_free_page(struct vm *vm, struct page *page, unsigned int order);

@@ -3,6 +3,7 @@
 
 #include "buddy.h"
 #include "lru.h"
+#include "pcp.h"
 
 static void free_head_is_valid(struct vm *vm, const struct zone *zone, const struct page *page, unsigned int order)
 {
@@ -73,10 +74,20 @@ static bool is_reserved(const struct zone *zone, const struct page *page)
 	return page_flag(page, PG_reserved) && page != zone->node->vdso_page;
 }
 
+/* Of one zone, on the lists of all CPUs. */
+static unsigned long pages_on_pcp_lists(const struct vm *vm, const struct zone *zone)
+{
+	unsigned long pages = 0;
+
+	for (unsigned int cpu = 0; cpu < vm->nr_cpus; cpu++)
+		pages += (unsigned long)pcp_count(vm, zone, (int)cpu);
+	return pages;
+}
+
 /* Walks the zone's pages: every one is free, used or reserved, and the free ones are on the lists. */
 static void zone_pages_are_valid(struct vm *vm, const struct zone *zone, long listed)
 {
-	unsigned long pfn = zone->zone_start_pfn, free_pages = 0, used = 0;
+	unsigned long pfn = zone->zone_start_pfn, free_pages = 0, used = 0, waiting = 0;
 
 	while (pfn < zone_end_pfn(zone)) {
 		const struct page *page = pfn_to_page(vm, pfn);
@@ -88,6 +99,9 @@ static void zone_pages_are_valid(struct vm *vm, const struct zone *zone, long li
 			pfn += 1UL << page_order(page);
 		} else if (is_reserved(zone, page) || page_zone(vm, page) != zone) {
 			pfn++;
+		} else if (page_is_pcp(page)) {
+			waiting++;
+			pfn++;
 		} else {
 			used_page_is_valid(vm, page);
 			used += 1UL << page->alloc_order;
@@ -97,9 +111,13 @@ static void zone_pages_are_valid(struct vm *vm, const struct zone *zone, long li
 	if ((long)free_pages != listed)
 		violation(vm, VM_RULE_RECOUNT_FREE_PAGES, NULL, "zone_is_valid", "free pages as on the lists",
 			  "zone %u: %lu, on the lists %ld", zone->id, free_pages, listed);
-	if (free_pages + used != zone->boot_managed_pages)
-		violation(vm, VM_RULE_RECOUNT_MANAGED, NULL, "zone_is_valid", "free + used = managed",
-			  "zone %u: %lu + %lu, managed %lu", zone->id, free_pages, used, zone->boot_managed_pages);
+	if (waiting != pages_on_pcp_lists(vm, zone))
+		violation(vm, VM_RULE_RECOUNT_FREE_LIST, NULL, "zone_is_valid", "pages on per-CPU lists as counted",
+			  "zone %u: %lu, counted %lu", zone->id, waiting, pages_on_pcp_lists(vm, zone));
+	if (free_pages + used + waiting != zone->boot_managed_pages)
+		violation(vm, VM_RULE_RECOUNT_MANAGED, NULL, "zone_is_valid", "free + used + waiting = managed",
+			  "zone %u: %lu + %lu + %lu, managed %lu", zone->id, free_pages, used, waiting,
+			  zone->boot_managed_pages);
 }
 
 /* The zone's count of ISOLATE blocks; a block that two zones share counts in the lower one. */

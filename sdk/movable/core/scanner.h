@@ -26,6 +26,13 @@ unsigned long isolate_migratepages_range(struct vm *vm, struct compact_control *
  */
 unsigned long isolate_freepages_range(struct vm *vm, unsigned long start, unsigned long end);
 
+/*
+ * Takes free blocks of [*start, end), which lies in one block, onto cc->freepages, until the batch is served;
+ * looks at every step-th page. Leaves *start where it stopped; how many pages it took (5.3).
+ */
+unsigned long isolate_freepages_block(struct vm *vm, struct compact_control *cc, unsigned long *start,
+				      unsigned long end, unsigned long step);
+
 /* Targets for migrate_pages(), from cc->freepages; `private` is the compact_control (5.5). */
 new_page_t compaction_alloc;
 free_page_t compaction_free;

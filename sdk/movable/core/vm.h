@@ -65,6 +65,7 @@ enum {
 	PAGE_EXT_HUGETLB = 16,	/* head of a page of the hugetlb pool */
 	PAGE_EXT_KSM = 64,	/* its mapping is a stable node (ksm.h) */
 	PAGE_EXT_HUGETLB_ACTIVE = 32, /* such a page that is in use and not isolated */
+	PAGE_EXT_PCP = 128,	/* free, in a per-CPU list; index is the type it goes back to */
 };
 
 /* One byte per pageblock. */
@@ -178,6 +179,9 @@ struct vm {
 	struct pglist_data *nodes;
 	struct zone *zones;
 	struct pagevec lru_add_pvecs[MAX_CPUS];
+	struct per_cpu_pages *pcp; /* by zone and CPU, or NULL: no lists (pcp.h) */
+	const struct pcp_rules *pcp_rules;
+	bool pcp_disabled; /* zone_pcp_disable(), of all zones */
 	unsigned long events[NR_VM_EVENTS];
 
 	/* Settings */
@@ -185,6 +189,7 @@ struct vm {
 	bool poison;
 	int extfrag_threshold;
 	bool compact_unevictable_allowed;
+	const struct compact_profile *compact_profile;
 	struct alloc_faults alloc_faults;
 
 	/* The running CPU and its task */
@@ -206,6 +211,8 @@ struct vm {
 	struct list_head stable_nodes; /* of merged pages (ksm.c) */
 	uint64_t lock_serial;
 
+	struct capture_control *capture; /* a request that takes what compaction frees for it (compaction.h), or NULL */
+	struct compact_log *compact_log; /* where compaction's events are noted (compact_log.h), or NULL */
 	struct step_log *step_log; /* where the steps of migrations are noted (steps.h), or NULL */
 
 	/* Page lists handed to Python, by id; slot 0 is never used. */

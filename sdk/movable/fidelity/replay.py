@@ -54,8 +54,8 @@ def replay(recording: Mapping[str, Any], name: str = "", *, on_row: OnRow | None
 
 
 def _adapter(topic: str, name: str) -> RecordingAdapter:
-    offers = (*ADAPTERS, *installed_offers("movable_recordings"))
-    adapters = [each for each in offers if isinstance(getattr(each, "topic", None), str)]
+    offers = installed_offers("movable_recordings")
+    adapters = [each for each in (*ADAPTERS, *offers) if isinstance(getattr(each, "topic", None), str)]
     fitting: list[RecordingAdapter] = [each for each in adapters if each.topic == topic]
     if not fitting:
         known = ", ".join(sorted({each.topic for each in adapters})) or "none"

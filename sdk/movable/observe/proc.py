@@ -1,12 +1,16 @@
 """The allocator's state as /proc shows it (spec/compaction.md 9), and what follows from it."""
 
+from collections.abc import Sequence
+
 from movable.flags import MigrateType
 from movable.vm import MAX_ORDER, VM, Zone
 
-__all__ = ["blocks_available", "buddyinfo", "free_in_blocks", "pagetypeinfo"]
+__all__ = ["blocks_available", "buddyinfo", "free_in_blocks", "pagetypeinfo", "zone_line"]
 
 _PAGEBLOCK_ORDER = 9
 _PAGEBLOCK_PAGES = 1 << _PAGEBLOCK_ORDER
+
+_BLOCKS_WIDTH = 12
 
 _TYPE_NAMES = {
     MigrateType.UNMOVABLE: "Unmovable",
@@ -20,7 +24,7 @@ _TYPE_NAMES = {
 
 def buddyinfo(vm: VM) -> str:
     """/proc/buddyinfo: free blocks by order, a line for each zone. spec/compaction.md 9.2."""
-    return "".join(f"{_zone_head(zone)}{_counts(zone.nr_free)}\n" for zone in vm.zones)
+    return "".join(zone_line(zone.nid, zone.kind, zone.nr_free) + "\n" for zone in vm.zones)
 
 
 def pagetypeinfo(vm: VM) -> str:
@@ -31,15 +35,25 @@ def pagetypeinfo(vm: VM) -> str:
         orders = "".join(f"{order:6d} " for order in range(MAX_ORDER))
         parts.append(f"{'Free pages count per migrate type at order':<43s} {orders}\n")
         parts += [
-            f"Node {node.nid:4d}, zone {zone.kind:>8s}, type {name:>12s} {_counts(zone.free_counts(kind))}\n"
+            zone_line(node.nid, zone.kind, zone.free_counts(kind), migratetype=name) + "\n"
             for zone in node.zones
             for kind, name in _TYPE_NAMES.items()
         ]
         parts.append(f"\n{'Number of blocks type ':<23s}" + _names() + "\n")
         for zone in node.zones:
             blocks = _block_types(vm, zone)
-            parts.append(_zone_head(zone) + "".join(f"{blocks[kind]:12d} " for kind in _TYPE_NAMES) + "\n")
+            parts.append(zone_line(zone.nid, zone.kind, list(blocks.values()), width=_BLOCKS_WIDTH) + "\n")
     return "".join(parts)
+
+
+def zone_line(
+    nid: int, kind: str, numbers: Sequence[int], *, migratetype: str | None = None, width: int = 6
+) -> str:
+    """A line of buddyinfo or pagetypeinfo, without its newline: the zone, then numbers of this width (12: blocks)."""
+    columns = "".join(f"{number:{width}d} " for number in numbers)
+    if migratetype is None:
+        return f"Node {nid}, zone {kind:>8s} {columns}"
+    return f"Node {nid:4d}, zone {kind:>8s}, type {migratetype:>12s} {columns}"
 
 
 def blocks_available(zone: Zone, order: int) -> int:
@@ -53,16 +67,8 @@ def free_in_blocks(zone: Zone, order: int) -> float:
     return blocks_available(zone, order) * (1 << order) / free if free else 0.0
 
 
-def _zone_head(zone: Zone) -> str:
-    return f"Node {zone.nid}, zone {zone.kind:>8s} "
-
-
-def _counts(counts: list[int]) -> str:
-    return "".join(f"{count:6d} " for count in counts)
-
-
 def _names() -> str:
-    return "".join(f"{name:>12s} " for name in _TYPE_NAMES.values())
+    return "".join(f"{name:>{_BLOCKS_WIDTH}s} " for name in _TYPE_NAMES.values())
 
 
 def _block_types(vm: VM, zone: Zone) -> dict[MigrateType, int]:

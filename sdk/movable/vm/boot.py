@@ -23,6 +23,8 @@ class BootConfig:
         self.c.nr_ranges = len(ranges)
         self.c.nr_cpus = config.cpus
         self.c.end_pfn = config.end_pfn
+        self.c.linux_6_1 = config.profile == "6.1"
+        self.c.per_cpu_lists = config.per_cpu_lists
         self.c.zones = self._zones
         self.c.ranges = self._ranges
         self.c.node_order = self._node_order

@@ -111,7 +111,7 @@ class RangeCalls:
         )
         if ret == 0:
             self._offline.update(range(start, start + nr, PAGEBLOCK_PAGES))
-            self._set_watermarks()
+            self.compute_watermarks()
             self.cpusets.hotplug()
         return _result(ret, start, start + nr, result)
 
@@ -127,7 +127,7 @@ class RangeCalls:
         self.demand_process_context("online_pages")
         self.machine.check(lib.mv_online_pages(self.machine.c, start, start + nr))
         self._offline -= blocks
-        self._set_watermarks()
+        self.compute_watermarks()
         self.cpusets.hotplug()
 
     @property
@@ -186,7 +186,7 @@ class RangeCalls:
             if self.machine.check(lib.mv_prepare_page(self.machine.c, block)) < 0:
                 raise MovableError(f"start, nr: there is a hole in {zone.name} at pfn {block:#x}")
 
-    def _set_watermarks(self) -> None:
+    def compute_watermarks(self) -> None:
         """Compute all marks from the pages that the zones manage now. spec/compaction.md 2.9, 8.3."""
         for zone, marks in zip(self.zones, _marks(self.config, self.zones), strict=True):
             lib.mv_set_watermarks(self.machine.c, zone.id, marks[:3], marks[3:])

@@ -10,8 +10,6 @@ from movable.config import MachineConfig, load, preset, validate
 from movable.errors import MovableError
 from movable.flags import (
     GFP,
-    CompactPriority,
-    CompactResult,
     IsolateMode,
     MigrateMode,
     MigrateReason,
@@ -25,19 +23,21 @@ from movable.process import Cpuset
 from movable.process.hugetlb import HugetlbPool
 from movable.sync import Scheduling, WorkQueue
 from movable.sync.waiting import CPU_MASK, cpu_of
-from movable.vm import compaction, counters, migration
+from movable.vm import counters, migration
 from movable.vm.boot import BootConfig
+from movable.vm.compact_calls import CompactionCalls
 from movable.vm.contig import RangeCalls
 from movable.vm.lru import Lru
 from movable.vm.processes import ProcessTable
 from movable.vm.steps import StepLog
+from movable.vm.sysctl import Sysctls
 from movable.vm.zones import Node, Zone, read_zones
 
 if TYPE_CHECKING:
     from movable.drivers import AddressSpace
 
 
-class VM(ProcessTable, RangeCalls):
+class VM(ProcessTable, CompactionCalls, RangeCalls):
     """An emulated machine: nodes, zones, page frames with contents, CPUs.
 
     ``machine`` is a MachineConfig, the name of a preset, or the path of a TOML file. ``debug`` and
@@ -62,6 +62,14 @@ class VM(ProcessTable, RangeCalls):
         self._poison = self.config.poison if poison is None else poison
         boot = BootConfig(self.config)
         self.machine = Machine(boot.c, self.config.end_pfn, Page)
+        self.sysctls = Sysctls(
+            later=self.config.profile == "6.1",
+            extfrag_threshold=self.config.extfrag_threshold,
+            compact_unevictable_allowed=int(self.config.compact_unevictable_allowed),
+            compact=self._write_compact,
+            configure=self._configure,
+        )
+        """The files in /proc/sys/vm that steer compaction."""
         self._configure()
         self.zones: tuple[Zone, ...] = read_zones(
             self.machine, sum(len(node.zones) for node in self.config.nodes)
@@ -88,8 +96,8 @@ class VM(ProcessTable, RangeCalls):
         settings = ffi.new("struct mv_settings *")
         settings.debug = self._debug
         settings.poison = self._poison
-        settings.extfrag_threshold = self.config.extfrag_threshold
-        settings.compact_unevictable_allowed = self.config.compact_unevictable_allowed
+        settings.extfrag_threshold = self.sysctls.extfrag_threshold
+        settings.compact_unevictable_allowed = self.sysctls.compact_unevictable_allowed
         lib.mv_configure(self.machine.c, settings)
 
     # Life
@@ -263,34 +271,6 @@ class VM(ProcessTable, RangeCalls):
     def reclaim(self, pages: int, node: int | None = None) -> int:
         """Free up to about so many LRU pages of a node, as the allocator does when memory is short; how many."""
         return self.machine.check(lib.mv_reclaim_node(self.machine.c, self._node(node), pages))
-
-    # Compaction
-
-    def compact_node(self, nid: int) -> tuple[compaction.CompactRun, ...]:
-        """Compact every zone of a node, whole and synchronously. spec/compaction.md 7.3."""
-        return compaction.compact_node(self.machine, self.zones, self._node(nid))
-
-    def compact_memory(self) -> tuple[compaction.CompactRun, ...]:
-        """Compact every node, as writing to /proc/sys/vm/compact_memory does."""
-        return tuple(run for node in self.nodes for run in self.compact_node(node.nid))
-
-    def compact_zone(
-        self, zone: Zone, settings: compaction.CompactSettings = compaction.CompactSettings()
-    ) -> compaction.CompactRun:
-        """One compaction run over a zone. spec/compaction.md 3."""
-        return compaction.compact_zone(self.machine, self.zones, zone, settings)
-
-    def try_to_compact_pages(
-        self,
-        order: int,
-        gfp: GFP = GFP.HIGHUSER_MOVABLE,
-        priority: CompactPriority = CompactPriority.SYNC_LIGHT,
-        node: int | None = None,
-    ) -> CompactResult:
-        """Direct compaction for a request, without the allocation. spec/compaction.md 7.1."""
-        if not 0 < order <= 10:
-            raise MovableError(f"order: must be 1 to 10, not {order}")
-        return compaction.try_to_compact_pages(self.machine, self._node(node), order, gfp, priority)
 
     # Counters and checks
 

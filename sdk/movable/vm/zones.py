@@ -27,6 +27,18 @@ class CompactState:
 
 
 @frozen
+class PerCpuPages:
+    """The lists of free pages of one CPU for one zone, a ``pagesets`` entry of zoneinfo, in pages.
+
+    ``count`` wait there; when they are ``high``, some go back; ``batch`` move at once. spec/compaction.md 2.8.
+    """
+
+    count: int
+    high: int
+    batch: int
+
+
+@frozen
 class Zone:
     """A zone. Numbers are pages and pfns; the range is half open."""
 
@@ -132,6 +144,12 @@ class Zone:
             order_failed=state.order_failed,
             blockskip_flush=state.blockskip_flush,
         )
+
+    def per_cpu_pages(self, cpu: int) -> PerCpuPages:
+        """A CPU's lists of the zone's free pages; all numbers are 0 on a machine without such lists."""
+        sizes = ffi.new("unsigned long[2]")
+        lib.mv_pcp_sizes(self._machine.c, self.id, sizes, sizes + 1)
+        return PerCpuPages(lib.mv_pcp_count(self._machine.c, self.id, cpu), sizes[0], sizes[1])
 
     def reset_isolation_suitable(self) -> None:
         """Clear skip hints and cached positions, as kswapd does before it sleeps. spec/compaction.md 3.5."""

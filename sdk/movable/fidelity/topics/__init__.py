@@ -8,6 +8,7 @@ from movable.fidelity.topics.move_pages import MovePagesRecordings
 from movable.fidelity.topics.numa_maps import NumaMapsRecordings
 from movable.fidelity.topics.policies import PolicyRecordings
 from movable.fidelity.topics.target_full import TargetFullRecordings
+from movable.fidelity.topics.compaction import CompactionRecordings, CompactionZramRecordings
 
 __all__ = ["ADAPTERS"]
 
@@ -19,5 +20,7 @@ ADAPTERS: tuple[RecordingAdapter, ...] = (
     NumaMapsRecordings(),
     PolicyRecordings(),
     TargetFullRecordings(),
+    CompactionRecordings(),
+    CompactionZramRecordings(),
 )
 """One for each topic."""
