@@ -182,7 +182,7 @@ long mv_reset_isolation_suitable(struct vm *vm, int zone);
 
 /* Contiguous ranges and memory offline: api_contig.c */
 struct mv_range_result {
-	unsigned long migrated, failed, passes;
+	unsigned long migrated, failed, reclaimed, passes;
 	long busy; /* -1: none */
 };
 

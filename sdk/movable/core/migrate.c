@@ -252,18 +252,6 @@ static int migrate_pass(struct vm *vm, const struct migrate_control *mc, struct 
 	return 0;
 }
 
-/* Moves all of `tried` to the front of `from`. */
-static void splice_back(struct list_head *tried, struct list_head *from)
-{
-	if (list_empty(tried))
-		return;
-	tried->next->prev = from;
-	tried->prev->next = from->next;
-	from->next->prev = tried->prev;
-	from->next = tried->next;
-	list_init(tried);
-}
-
 int migrate_pages(struct vm *vm, struct list_head *from, new_page_t *get_new_page, free_page_t *put_new_page,
 		  unsigned long private, enum migrate_mode mode, enum migrate_reason reason,
 		  struct migrate_counts *counts)
@@ -279,7 +267,7 @@ int migrate_pages(struct vm *vm, struct list_head *from, new_page_t *get_new_pag
 	vm->task_flags |= PF_SWAPWRITE;
 	for (int pass = 0; pass < 10 && retry && !rc && !vm->interrupt; pass++) {
 		rc = migrate_pass(vm, &mc, from, &tried, pass > 2, counts, &retry);
-		splice_back(&tried, from);
+		list_splice_init(&tried, from);
 	}
 	if (!rc) {
 		counts->failed += retry;

@@ -13,6 +13,13 @@ unsigned long try_to_free_pages(struct vm *vm, const struct alloc_context *ac);
 /* Frees up to `pages` pages of a node, whatever the request; how many. */
 unsigned long reclaim_node(struct vm *vm, struct pglist_data *node, unsigned long pages);
 
+/*
+ * Drops the clean file pages of a migration list from their caches, which is cheaper than moving them; mapped ones
+ * are unmapped first. Those that are in somebody's hands, and all other pages, stay listed. How many are free now.
+ * spec/compaction.md 8.2 step 2.
+ */
+unsigned long reclaim_clean_pages_from_list(struct vm *vm, struct list_head *pages);
+
 /* Pages of the zone's node that reclaim may look at: anonymous ones only while there is swap space. */
 unsigned long zone_reclaimable_pages(const struct vm *vm, const struct zone *zone);
 
