@@ -120,7 +120,7 @@ def test_contents_survive_ranges_that_come_and_go(seed: int) -> None:
             world.random.choice(operations)()
             world.check()
         assert world.done["taken"] > 10
-        assert world.done["offline"] > 3
+        assert world.done["offline"] > 1
         assert world.done["moved"] > 100
         world.end()
 

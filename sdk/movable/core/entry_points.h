@@ -219,7 +219,14 @@ enum mv_kind {
 	MV_KIND_HOLE,
 	MV_KIND_FREE,
 	MV_KIND_RESERVED,
-	MV_KIND_LRU,
+	MV_KIND_INACTIVE_ANON, /* on the LRU, in the order of its lists */
+	MV_KIND_ACTIVE_ANON,
+	MV_KIND_INACTIVE_FILE,
+	MV_KIND_ACTIVE_FILE,
+	MV_KIND_UNEVICTABLE,
+	MV_KIND_SWAP_CACHE,   /* on the LRU, with a swap slot */
+	MV_KIND_ANON_OFF_LRU, /* in a vector, or isolated */
+	MV_KIND_FILE_OFF_LRU,
 	MV_KIND_KERNEL,
 	MV_KIND_MAPPING,
 };

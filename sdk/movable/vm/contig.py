@@ -197,9 +197,7 @@ class RangeCalls:
 
 def _result(ret: int, start: int, end: int, result: "ffi.CData") -> RangeResult:
     busy = None if result.busy == -1 else int(result.busy)
-    return RangeResult(
-        ret, start, end, result.migrated, result.failed, result.reclaimed, result.passes, busy
-    )
+    return RangeResult(ret, start, end, result.migrated, result.failed, result.reclaimed, result.passes, busy)
 
 
 def _ranges(blocks: list[int]) -> Iterator[PfnRange]:
