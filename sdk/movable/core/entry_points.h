@@ -254,11 +254,18 @@ struct mv_step_record {
 	unsigned int line;
 };
 
+/* A call of migrate_pages() */
+struct mv_call_record {
+	unsigned long succeeded, failed;
+	unsigned char mode, reason;
+};
+
 int mv_nr_steps(void);
 void mv_step_text(int step, const char **name, const char **what);
 long mv_step_log_begin(struct vm *vm, unsigned long room);
 void mv_step_log_end(struct vm *vm);
 unsigned long mv_step_log(struct vm *vm, struct mv_step_record *records, unsigned long room);
+unsigned long mv_call_log(struct vm *vm, struct mv_call_record *records, unsigned long room);
 
 /* Processes, by id: api_process.c. Addresses in bytes. */
 struct mv_mmap {

@@ -275,6 +275,8 @@ int migrate_pages(struct vm *vm, struct list_head *from, new_page_t *get_new_pag
 	}
 	count_vm_events(vm, PGMIGRATE_SUCCESS, counts->succeeded);
 	count_vm_events(vm, PGMIGRATE_FAIL, counts->failed);
+	if (unlikely(vm->step_log != NULL))
+		record_call(vm, &(struct call_record){counts->succeeded, counts->failed, mode, reason});
 	if (!swapwrite)
 		vm->task_flags &= ~(unsigned int)PF_SWAPWRITE;
 	return rc;
