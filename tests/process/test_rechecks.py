@@ -1,0 +1,349 @@
+"""Every look that is taken again after a lock was waited for: systematic schedules in which it matters.
+
+Two CPUs meet in each scenario, and one is preempted at every one of its steps, at most twice in a run.
+"""
+
+from collections.abc import Callable
+
+import pytest
+from process.kit import cached, filled
+from schedules.kit import MACHINE, scenario
+
+from movable import PAGE_SIZE, VM, MigrateMethod, PageFlag, Process, Prot
+from movable.sched import Scenario, explore
+
+TWICE = 150
+"""How many of the schedules with two preemptions are tried; of those with one all are."""
+
+
+def systematic(make: Callable[[], Scenario]) -> None:
+    """No schedule with one preemption fails, nor those with two that are tried."""
+    for bound, rounds in ((1, 2000), (2, TWICE)):
+        found = explore(make, range(rounds), bound=bound)
+        error = found.failure and f"{found.failure.error} in schedule {found.failure.trace.schedule}"
+        assert error is None
+        assert found.exhausted or bound > 1
+
+
+def sound(vm: VM) -> None:
+    """Everything adds up, and nothing is isolated."""
+    vm.lru_add_drain_all()
+    vm.recount()
+    assert vm.vmstat()["nr_isolated_anon"] == vm.vmstat()["nr_isolated_file"] == 0
+
+
+@pytest.mark.parametrize("write", [False, True], ids=["read", "write"])
+def test_a_page_is_cut_off_while_a_fault_waits_for_it(write: bool) -> None:
+    """Nobody maps a page that has left its file: what a process maps is what the file has cached (7.5, 1.4)."""
+
+    def make() -> Scenario:
+        vm = VM(MACHINE, debug=1)
+        file = vm.file("data", PAGE_SIZE)
+        file.write(0, b"old")
+        process = vm.process()
+        address = process.mmap(PAGE_SIZE, shared=True, file=file)
+
+        def cutting() -> None:
+            file.truncate(0)
+            file.truncate(PAGE_SIZE)
+
+        def faulting() -> None:
+            try:
+                process.touch(address, write=write)
+            except OSError:
+                process.read(address, 1) if file.size else None
+
+        def finish() -> None:
+            sound(vm)
+            mapped = process.page(address)
+            assert mapped is None or mapped is cached(file)
+            process.write(address, b"new")
+            assert file.read(0, 3) == b"new"
+
+        return scenario(vm, faulting, cutting, finish=finish)
+
+    systematic(make)
+
+
+def test_a_page_is_cut_off_while_write_waits_for_it() -> None:
+    """What write(2) says it has written is in the file, or was cut off: dirty pages are counted right (2.1, 7.5)."""
+
+    def make() -> Scenario:
+        vm = VM(MACHINE, debug=1)
+        file = vm.file("data", PAGE_SIZE)
+        file.read(0, 1)
+        order: list[str] = []
+
+        def cutting() -> None:
+            file.truncate(0)
+            order.append("cut")
+
+        def writing() -> None:
+            order.append("begun")
+            assert file.write(0, b"text") in (0, 4)
+
+        def finish() -> None:
+            sound(vm)
+            if order == ["cut", "begun"]:
+                assert file.read(0, 4) == b"text"
+            dirty = sum(bool(page.flags & PageFlag.DIRTY) for page in file.pages().values())
+            assert vm.vmstat()["nr_dirty"] == dirty
+            assert vm.vmstat()["nr_file_pages"] == len(file.pages())
+            file.truncate(0)
+            vm.lru_add_drain_all()
+            assert vm.vmstat()["nr_free_pages"] == 1024
+
+        return scenario(vm, writing, cutting, finish=finish)
+
+    systematic(make)
+
+
+def test_a_page_is_read_in_twice_at_once() -> None:
+    """Two who miss the same page of a file read it into one frame, and no write of either is lost (7.5)."""
+
+    def make() -> Scenario:
+        vm = VM(MACHINE, debug=1)
+        file = vm.file("data", PAGE_SIZE)
+
+        def writer(number: int) -> Callable[[], None]:
+            return lambda: None if file.write(number * 100, b"%d" % number) else None
+
+        def finish() -> None:
+            sound(vm)
+            assert [file.read(number * 100, 1) for number in (1, 2)] == [b"1", b"2"]
+            assert len(file.pages()) == vm.vmstat()["nr_file_pages"] == 1
+
+        return scenario(vm, writer(1), writer(2), finish=finish)
+
+    systematic(make)
+
+
+@pytest.mark.parametrize("other", ["sync", "truncate", "invalidate", "reclaim"])
+@pytest.mark.parametrize("what", ["sync", "invalidate", "reclaim", "read", "writeback"])
+def test_two_work_on_the_cache_of_a_file(what: str, other: str) -> None:
+    """Writing out, dropping, cutting off and reclaiming a file's pages meet in any order, and nothing is lost."""
+
+    def make() -> Scenario:
+        vm = VM(MACHINE, debug=1)
+        file = vm.file("data", 2 * PAGE_SIZE, slow_device=what == "writeback")
+        file.write(0, b"page 0")
+        file.write(PAGE_SIZE, b"page 1")
+        if what != "sync":
+            file.sync()
+        file.end_writeback()
+        vm.lru_add_drain_all()
+        calls: dict[str, Callable[[], object]] = {
+            "sync": file.sync,
+            "truncate": lambda: file.truncate(PAGE_SIZE),
+            "invalidate": file.invalidate,
+            "reclaim": lambda: vm.reclaim(4),
+            "read": lambda: file.read(PAGE_SIZE, 6) in (b"page 1", b"") or pytest.fail("wrong contents"),
+            "writeback": lambda: (file.write(PAGE_SIZE, b"page 1"), file.sync()),
+        }
+
+        def finish() -> None:
+            file.end_writeback()
+            sound(vm)
+            assert file.read(0, 6) == b"page 0"
+            assert file.read(PAGE_SIZE, 6) in ((b"page 1", b"") if other == "truncate" else (b"page 1",))
+            vm.recount()
+            file.truncate(0)
+            vm.lru_add_drain_all()
+            assert vm.vmstat()["nr_free_pages"] == 1024
+
+        return scenario(vm, calls[what], calls[other], finish=finish)
+
+    systematic(make)
+
+
+def test_invalidation_leaves_pages_in_use() -> None:
+    """A clean page with a reference of somebody's stays in the cache; without it goes."""
+    with VM(MACHINE, debug=1) as vm:
+        file = vm.file("data", 2 * PAGE_SIZE)
+        file.read(0, 2 * PAGE_SIZE)
+        vm.lru_add_drain_all()
+        page = cached(file, 1)
+        page.get()
+        assert file.invalidate() == 1
+        assert list(file.pages()) == [1]
+        page.put()
+        assert file.invalidate() == 1
+
+
+def test_buffers_under_writeback_stay() -> None:
+    """Buffers of a page that a device is writing are not freed with it (spec/migration.md 5.3 step 2)."""
+    with VM(MACHINE, debug=1) as vm:
+        file = vm.file("data", PAGE_SIZE, migratepage=MigrateMethod.BUFFER_MIGRATE_PAGE, slow_device=True)
+        file.write(0, b"text")
+        file.sync()
+        page = cached(file)
+        assert page.flags & PageFlag.WRITEBACK
+        vm.reclaim(4)
+        assert file.invalidate() == 0
+        assert cached(file) is page
+        assert page.flags & PageFlag.PRIVATE
+        file.end_writeback()
+        assert vm.reclaim(4) + file.invalidate() >= 1
+
+
+@pytest.mark.parametrize("write", [(True, True), (False, True), (True, False)], ids=str)
+@pytest.mark.parametrize("kind", ["fresh", "file", "private", "forked", "swapped"])
+def test_two_threads_fault_at_one_address(kind: str, write: tuple[bool, bool]) -> None:
+    """Whoever comes second finds the entry changed and tries again: one page, all counts right, no write lost."""
+
+    def make() -> Scenario:
+        vm = VM(MACHINE, debug=1)
+        vm.swapon(8)
+        process = vm.process()
+        file = vm.file("data", PAGE_SIZE)
+        file.write(0, bytes(300))
+        if kind in ("file", "private"):
+            address = process.mmap(PAGE_SIZE, shared=kind == "file", file=file)
+        else:
+            address = process.mmap(PAGE_SIZE)
+        child = None
+        if kind in ("forked", "swapped"):
+            process.write(address, bytes(300))
+            vm.lru_add_drain_all()
+            child = process.fork()
+        if kind == "swapped":
+            file.truncate(0)
+            for _ in range(4):
+                vm.reclaim(1)
+
+        def user(number: int) -> Callable[[], None]:
+            def using() -> None:
+                if write[number - 1]:
+                    process.write(address + number * 100, b"%d" % number)
+                else:
+                    assert process.read(address + number * 100, 1) == b"\0"
+
+            return using
+
+        def finish() -> None:
+            sound(vm)
+            for number in (1, 2):
+                expected = b"%d" % number if write[number - 1] else b"\0"
+                assert process.read(address + number * 100, 1) == expected
+            if child is not None:
+                assert child.read(address + 100, 101) == bytes(101)
+                child.exit()
+            process.exit()
+            file.truncate(0)
+            vm.lru_add_drain_all()
+            assert vm.vmstat()["nr_free_pages"] == 1024
+            assert vm.swap == (8, 0)
+
+        return scenario(vm, user(1), user(2), finish=finish)
+
+    systematic(make)
+
+
+@pytest.mark.parametrize("what", ["read", "write", "pin", "fork", "exit", "unmap"])
+@pytest.mark.parametrize("shared", [False, True], ids=["own", "forked"])
+def test_reclaim_meets_a_process(what: str, shared: bool) -> None:
+    """A page that is being swapped out, or has just been, is used, copied or dropped: contents and slots are right."""
+
+    def make() -> Scenario:
+        vm = VM(MACHINE, debug=1)
+        vm.swapon(8)
+        process = vm.process()
+        address = filled(process, 2)
+        other = process.fork() if shared else None
+        gone: list[object] = []
+
+        def reclaiming() -> None:
+            for _ in range(3):
+                vm.reclaim(2)
+
+        def acting() -> None:
+            if what == "read":
+                assert process.read(address, 6) == b"page 0"
+            elif what == "write":
+                process.write(address, b"PAGE")
+            elif what == "pin":
+                page = process.pin(address)
+                assert bytes(page.data[:6]) == b"page 0"
+                page.put()
+            elif what == "fork":
+                child = process.fork()
+                assert child.read(address, 6) == b"page 0"
+                child.exit()
+            elif what == "exit":
+                process.exit()
+                gone.append(process)
+            else:
+                process.munmap(address, PAGE_SIZE)
+                gone.append(address)
+
+        def finish() -> None:
+            sound(vm)
+            if not gone:
+                assert process.read(address, 6) == (b"PAGE 0" if what == "write" else b"page 0")
+            if process not in gone:
+                assert process.read(address + PAGE_SIZE, 6) == b"page 1"
+                process.exit()
+            if other is not None:
+                assert other.read(address, 6) == b"page 0"
+                other.exit()
+            vm.lru_add_drain_all()
+            assert vm.vmstat()["nr_free_pages"] == 1024
+            assert vm.swap == (8, 0)
+
+        return scenario(vm, acting, reclaiming, finish=finish)
+
+    systematic(make)
+
+
+@pytest.mark.parametrize("what", ["write", "exit", "fork", "unmap", "protect", "lock"])
+def test_migration_meets_a_process(what: str) -> None:
+    """Pages of a family that is being moved are written, inherited, locked and dropped: all is as it should be (2.5)."""
+
+    def make() -> Scenario:
+        vm = VM(MACHINE, debug=1)
+        process = vm.process()
+        address = filled(process, 2)
+        other = process.fork()
+        gone: list[object] = []
+        kept: list[Process] = []
+
+        def moving() -> None:
+            listed = vm.page_list("to move")
+            if not process.ended:
+                process.isolate(listed)
+            vm.migrate_pages(listed, vm.target_node(0))
+            vm.putback_movable_pages(listed)
+
+        def acting() -> None:
+            if what == "write":
+                process.write(address, b"PAGE")
+            elif what == "exit":
+                process.exit()
+                gone.append(process)
+            elif what == "fork":
+                kept.append(process.fork())
+            elif what == "unmap":
+                process.munmap(address, PAGE_SIZE)
+                gone.append(address)
+            elif what == "protect":
+                process.mprotect(address, 2 * PAGE_SIZE, Prot.READ)
+                process.mprotect(address, 2 * PAGE_SIZE, Prot.READ | Prot.WRITE)
+            else:
+                process.mlock(address, 2 * PAGE_SIZE)
+
+        def finish() -> None:
+            sound(vm)
+            if not gone:
+                assert process.read(address, 6) == (b"PAGE 0" if what == "write" else b"page 0")
+            for each in [other, *kept]:
+                assert each.read(address, 6) == b"page 0"
+                each.exit()
+            if process not in gone:
+                assert process.read(address + PAGE_SIZE, 6) == b"page 1"
+                process.exit()
+            vm.lru_add_drain_all()
+            assert vm.vmstat()["nr_free_pages"] == 1024
+
+        return scenario(vm, moving, acting, finish=finish)
+
+    systematic(make)
