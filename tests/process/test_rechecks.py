@@ -9,7 +9,7 @@ import pytest
 from process.kit import cached, filled
 from schedules.kit import MACHINE, scenario
 
-from movable import PAGE_SIZE, VM, MigrateMethod, PageFlag, Process, Prot
+from movable import PAGE_SIZE, VM, MigrateMethod, PageFlag, Prot
 from movable.sched import Scenario, explore
 
 TWICE = 150
@@ -105,8 +105,8 @@ def test_a_page_is_read_in_twice_at_once() -> None:
         vm = VM(MACHINE, debug=1)
         file = vm.file("data", PAGE_SIZE)
 
-        def writer(number: int) -> Callable[[], None]:
-            return lambda: None if file.write(number * 100, b"%d" % number) else None
+        def writer(number: int) -> Callable[[], object]:
+            return lambda: file.write(number * 100, b"%d" % number)
 
         def finish() -> None:
             sound(vm)
@@ -132,13 +132,18 @@ def test_two_work_on_the_cache_of_a_file(what: str, other: str) -> None:
             file.sync()
         file.end_writeback()
         vm.lru_add_drain_all()
+
+        def rewriting() -> None:
+            file.write(PAGE_SIZE, b"page 1")
+            file.sync()
+
         calls: dict[str, Callable[[], object]] = {
             "sync": file.sync,
             "truncate": lambda: file.truncate(PAGE_SIZE),
             "invalidate": file.invalidate,
             "reclaim": lambda: vm.reclaim(4),
             "read": lambda: file.read(PAGE_SIZE, 6) in (b"page 1", b"") or pytest.fail("wrong contents"),
-            "writeback": lambda: (file.write(PAGE_SIZE, b"page 1"), file.sync()),
+            "writeback": rewriting,
         }
 
         def finish() -> None:
@@ -239,111 +244,107 @@ def test_two_threads_fault_at_one_address(kind: str, write: tuple[bool, bool]) -
     systematic(make)
 
 
-@pytest.mark.parametrize("what", ["read", "write", "pin", "fork", "exit", "unmap"])
-@pytest.mark.parametrize("shared", [False, True], ids=["own", "forked"])
-def test_reclaim_meets_a_process(what: str, shared: bool) -> None:
+class Family:
+    """A process with two pages, a child that has them too if asked for, and what one of them does meanwhile."""
+
+    def __init__(self, vm: VM, child: bool) -> None:
+        self.vm = vm
+        self.process = vm.process()
+        self.address = filled(self.process, 2)
+        self.others = [self.process.fork()] if child else []
+        self.first = b"page 0"
+        self.unmapped = False
+
+    def read(self) -> None:
+        """Read a page."""
+        assert self.process.read(self.address, 6) == b"page 0"
+
+    def write(self) -> None:
+        """Write to a page."""
+        self.process.write(self.address, b"PAGE")
+        self.first = b"PAGE 0"
+
+    def pin(self) -> None:
+        """Take a reference for a while."""
+        page = self.process.pin(self.address)
+        assert bytes(page.data[:6]) == b"page 0"
+        page.put()
+
+    def fork(self) -> None:
+        """One child more."""
+        self.others.append(self.process.fork())
+
+    def exit(self) -> None:
+        """The parent's end."""
+        self.process.exit()
+
+    def unmap(self) -> None:
+        """A page less."""
+        self.process.munmap(self.address, PAGE_SIZE)
+        self.unmapped = True
+
+    def protect(self) -> None:
+        """Rights that are taken away and come back."""
+        self.process.mprotect(self.address, 2 * PAGE_SIZE, Prot.READ)
+        self.process.mprotect(self.address, 2 * PAGE_SIZE, Prot.READ | Prot.WRITE)
+
+    def lock(self) -> None:
+        """Pages that must not be reclaimed from now on."""
+        self.process.mlock(self.address, 2 * PAGE_SIZE)
+
+    def finish(self) -> None:
+        """All contents are right, everything adds up, and is free in the end."""
+        sound(self.vm)
+        for each in self.others:
+            assert each.read(self.address, 6) == b"page 0"
+            assert each.read(self.address + PAGE_SIZE, 6) == b"page 1"
+            each.exit()
+        if not self.process.ended:
+            assert self.unmapped or self.process.read(self.address, 6) == self.first
+            assert self.process.read(self.address + PAGE_SIZE, 6) == b"page 1"
+            self.process.exit()
+        self.vm.lru_add_drain_all()
+        assert self.vm.vmstat()["nr_free_pages"] == 1024
+        assert self.vm.swap[1] == 0
+
+
+DEEDS = ("read", "write", "pin", "fork", "exit", "unmap", "protect", "lock")
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize("child", [False, True], ids=["own", "forked"])
+def test_reclaim_meets_a_process(deed: str, child: bool) -> None:
     """A page that is being swapped out, or has just been, is used, copied or dropped: contents and slots are right."""
 
     def make() -> Scenario:
         vm = VM(MACHINE, debug=1)
         vm.swapon(8)
-        process = vm.process()
-        address = filled(process, 2)
-        other = process.fork() if shared else None
-        gone: list[object] = []
+        family = Family(vm, child)
 
         def reclaiming() -> None:
             for _ in range(3):
                 vm.reclaim(2)
 
-        def acting() -> None:
-            if what == "read":
-                assert process.read(address, 6) == b"page 0"
-            elif what == "write":
-                process.write(address, b"PAGE")
-            elif what == "pin":
-                page = process.pin(address)
-                assert bytes(page.data[:6]) == b"page 0"
-                page.put()
-            elif what == "fork":
-                child = process.fork()
-                assert child.read(address, 6) == b"page 0"
-                child.exit()
-            elif what == "exit":
-                process.exit()
-                gone.append(process)
-            else:
-                process.munmap(address, PAGE_SIZE)
-                gone.append(address)
-
-        def finish() -> None:
-            sound(vm)
-            if not gone:
-                assert process.read(address, 6) == (b"PAGE 0" if what == "write" else b"page 0")
-            if process not in gone:
-                assert process.read(address + PAGE_SIZE, 6) == b"page 1"
-                process.exit()
-            if other is not None:
-                assert other.read(address, 6) == b"page 0"
-                other.exit()
-            vm.lru_add_drain_all()
-            assert vm.vmstat()["nr_free_pages"] == 1024
-            assert vm.swap == (8, 0)
-
-        return scenario(vm, acting, reclaiming, finish=finish)
+        return scenario(vm, getattr(family, deed), reclaiming, finish=family.finish)
 
     systematic(make)
 
 
-@pytest.mark.parametrize("what", ["write", "exit", "fork", "unmap", "protect", "lock"])
-def test_migration_meets_a_process(what: str) -> None:
-    """Pages of a family that is being moved are written, inherited, locked and dropped: all is as it should be (2.5)."""
+@pytest.mark.parametrize("deed", DEEDS)
+def test_migration_meets_a_process(deed: str) -> None:
+    """Pages of a family that is being moved are written, inherited, locked and dropped, and all is right (2.5)."""
 
     def make() -> Scenario:
         vm = VM(MACHINE, debug=1)
-        process = vm.process()
-        address = filled(process, 2)
-        other = process.fork()
-        gone: list[object] = []
-        kept: list[Process] = []
+        family = Family(vm, child=True)
 
         def moving() -> None:
             listed = vm.page_list("to move")
-            if not process.ended:
-                process.isolate(listed)
+            if not family.process.ended:
+                family.process.isolate(listed)
             vm.migrate_pages(listed, vm.target_node(0))
             vm.putback_movable_pages(listed)
 
-        def acting() -> None:
-            if what == "write":
-                process.write(address, b"PAGE")
-            elif what == "exit":
-                process.exit()
-                gone.append(process)
-            elif what == "fork":
-                kept.append(process.fork())
-            elif what == "unmap":
-                process.munmap(address, PAGE_SIZE)
-                gone.append(address)
-            elif what == "protect":
-                process.mprotect(address, 2 * PAGE_SIZE, Prot.READ)
-                process.mprotect(address, 2 * PAGE_SIZE, Prot.READ | Prot.WRITE)
-            else:
-                process.mlock(address, 2 * PAGE_SIZE)
-
-        def finish() -> None:
-            sound(vm)
-            if not gone:
-                assert process.read(address, 6) == (b"PAGE 0" if what == "write" else b"page 0")
-            for each in [other, *kept]:
-                assert each.read(address, 6) == b"page 0"
-                each.exit()
-            if process not in gone:
-                assert process.read(address + PAGE_SIZE, 6) == b"page 1"
-                process.exit()
-            vm.lru_add_drain_all()
-            assert vm.vmstat()["nr_free_pages"] == 1024
-
-        return scenario(vm, moving, acting, finish=finish)
+        return scenario(vm, moving, getattr(family, deed), finish=family.finish)
 
     systematic(make)
