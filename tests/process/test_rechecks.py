@@ -16,9 +16,9 @@ TWICE = 150
 """How many of the schedules with two preemptions are tried; of those with one all are."""
 
 
-def systematic(make: Callable[[], Scenario]) -> None:
+def systematic(make: Callable[[], Scenario], twice: int = TWICE) -> None:
     """No schedule with one preemption fails, nor those with two that are tried."""
-    for bound, rounds in ((1, 2000), (2, TWICE)):
+    for bound, rounds in ((1, 2000), (2, twice)):
         found = explore(make, range(rounds), bound=bound)
         error = found.failure and f"{found.failure.error} in schedule {found.failure.trace.schedule}"
         assert error is None
@@ -104,16 +104,21 @@ def test_a_page_is_read_in_twice_at_once() -> None:
     def make() -> Scenario:
         vm = VM(MACHINE, debug=1)
         file = vm.file("data", PAGE_SIZE)
+        process = vm.process()
+        address = process.mmap(PAGE_SIZE, shared=True, file=file)
 
-        def writer(number: int) -> Callable[[], object]:
-            return lambda: file.write(number * 100, b"%d" % number)
+        def faulting() -> None:
+            process.write(address + 100, b"1")
+
+        def writing() -> None:
+            file.write(200, b"2")
 
         def finish() -> None:
             sound(vm)
             assert [file.read(number * 100, 1) for number in (1, 2)] == [b"1", b"2"]
             assert len(file.pages()) == vm.vmstat()["nr_file_pages"] == 1
 
-        return scenario(vm, writer(1), writer(2), finish=finish)
+        return scenario(vm, faulting, writing, finish=finish)
 
     systematic(make)
 
@@ -158,7 +163,8 @@ def test_two_work_on_the_cache_of_a_file(what: str, other: str) -> None:
 
         return scenario(vm, calls[what], calls[other], finish=finish)
 
-    systematic(make)
+    # A page that has been cut off is unlocked, and not yet free, for one step only.
+    systematic(make, twice=2000 if (what, other) == ("invalidate", "truncate") else TWICE)
 
 
 def test_invalidation_leaves_pages_in_use() -> None:
