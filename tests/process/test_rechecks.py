@@ -9,7 +9,7 @@ import pytest
 from process.kit import cached, filled
 from schedules.kit import MACHINE, scenario
 
-from movable import PAGE_SIZE, VM, MigrateMethod, PageFlag, Prot
+from movable import PAGE_SIZE, VM, MigrateMethod, PageFlag, Process, Prot
 from movable.sched import Scenario, explore
 
 TWICE = 150
@@ -198,7 +198,7 @@ def test_buffers_under_writeback_stay() -> None:
 
 
 @pytest.mark.parametrize("write", [(True, True), (False, True), (True, False)], ids=str)
-@pytest.mark.parametrize("kind", ["fresh", "file", "private", "forked", "swapped"])
+@pytest.mark.parametrize("kind", ["fresh", "file", "private", "forked", "swapped", "swapped alone"])
 def test_two_threads_fault_at_one_address(kind: str, write: tuple[bool, bool]) -> None:
     """Whoever comes second finds the entry changed and tries again: one page, all counts right, no write lost."""
 
@@ -213,14 +213,14 @@ def test_two_threads_fault_at_one_address(kind: str, write: tuple[bool, bool]) -
         else:
             address = process.mmap(PAGE_SIZE)
         child = None
-        if kind in ("forked", "swapped"):
+        if kind in ("forked", "swapped", "swapped alone"):
             process.write(address, bytes(300))
             vm.lru_add_drain_all()
+        if kind in ("forked", "swapped"):
             child = process.fork()
-        if kind == "swapped":
+        if kind.startswith("swapped"):
             file.truncate(0)
-            for _ in range(4):
-                vm.reclaim(1)
+            swap_out(process, address)
 
         def user(number: int) -> Callable[[], None]:
             def using() -> None:
@@ -250,6 +250,16 @@ def test_two_threads_fault_at_one_address(kind: str, write: tuple[bool, bool]) -
     systematic(make)
 
 
+def swap_out(process: Process, address: int) -> None:
+    """Reclaim until a page of a process is in swap space."""
+    process.vm.lru_add_drain_all()
+    for _ in range(10):
+        if process.page(address) is None:
+            return
+        process.vm.reclaim(1)
+    pytest.fail("the page is not swapped out")
+
+
 class Family:
     """A process with two pages, a child that has them too if asked for, and what one of them does meanwhile."""
 
@@ -259,7 +269,7 @@ class Family:
         self.address = filled(self.process, 2)
         self.others = [self.process.fork()] if child else []
         self.first = b"page 0"
-        self.unmapped = False
+        self.unmapped = self.forbidden = False
 
     def read(self) -> None:
         """Read a page."""
@@ -294,6 +304,11 @@ class Family:
         self.process.mprotect(self.address, 2 * PAGE_SIZE, Prot.READ)
         self.process.mprotect(self.address, 2 * PAGE_SIZE, Prot.READ | Prot.WRITE)
 
+    def forbid(self) -> None:
+        """Memory that may only be read from now on."""
+        self.process.mprotect(self.address, 2 * PAGE_SIZE, Prot.READ)
+        self.forbidden = True
+
     def lock(self) -> None:
         """Pages that must not be reclaimed from now on."""
         self.process.mlock(self.address, 2 * PAGE_SIZE)
@@ -308,18 +323,20 @@ class Family:
         if not self.process.ended:
             assert self.unmapped or self.process.read(self.address, 6) == self.first
             assert self.process.read(self.address + PAGE_SIZE, 6) == b"page 1"
+            assert not (self.forbidden and any(entry.writable for entry in self.process.entries()))
             self.process.exit()
         self.vm.lru_add_drain_all()
         assert self.vm.vmstat()["nr_free_pages"] == 1024
         assert self.vm.swap[1] == 0
 
 
-DEEDS = ("read", "write", "pin", "fork", "exit", "unmap", "protect", "lock")
+DEEDS = ("read", "write", "pin", "fork", "exit", "unmap", "protect", "forbid", "lock")
 
 
+@pytest.mark.parametrize("first", ["reclaim", "deed"])
 @pytest.mark.parametrize("deed", DEEDS)
 @pytest.mark.parametrize("child", [False, True], ids=["own", "forked"])
-def test_reclaim_meets_a_process(deed: str, child: bool) -> None:
+def test_reclaim_meets_a_process(deed: str, child: bool, first: str) -> None:
     """A page that is being swapped out, or has just been, is used, copied or dropped: contents and slots are right."""
 
     def make() -> Scenario:
@@ -331,9 +348,10 @@ def test_reclaim_meets_a_process(deed: str, child: bool) -> None:
             for _ in range(3):
                 vm.reclaim(2)
 
-        return scenario(vm, getattr(family, deed), reclaiming, finish=family.finish)
+        bodies = [reclaiming, getattr(family, deed)]
+        return scenario(vm, *(bodies if first == "reclaim" else reversed(bodies)), finish=family.finish)
 
-    systematic(make)
+    systematic(make, twice=50)
 
 
 @pytest.mark.parametrize("deed", DEEDS)
@@ -352,5 +370,158 @@ def test_migration_meets_a_process(deed: str) -> None:
             vm.putback_movable_pages(listed)
 
         return scenario(vm, moving, getattr(family, deed), finish=family.finish)
+
+    systematic(make)
+
+
+@pytest.mark.parametrize("deed", ["read", "write", "exit", "fork"])
+def test_a_page_of_the_swap_cache_is_moved_under_those_who_want_it(deed: str) -> None:
+    """One has read a page back, another still has its slot, and uses or drops that while the page moves (5.6)."""
+
+    def make() -> Scenario:
+        vm = VM(MACHINE, debug=1)
+        vm.swapon(8)
+        family = Family(vm, child=True)
+        (child,) = family.others
+        for page in (family.address, family.address + PAGE_SIZE):
+            swap_out(family.process, page)
+        child.touch(family.address, 2 * PAGE_SIZE, write=False)
+        vm.lru_add_drain_all()
+        assert all(page.flags & PageFlag.SWAPCACHE for page in child.pages().values())
+
+        def moving() -> None:
+            listed = vm.page_list("to move")
+            child.isolate(listed)
+            vm.migrate_pages(listed, vm.target_node(0))
+            vm.putback_movable_pages(listed)
+
+        return scenario(vm, moving, getattr(family, deed), finish=family.finish)
+
+    systematic(make)
+
+
+def test_two_processes_read_one_slot() -> None:
+    """Both bring a page for the slot they share; one of the pages is used by both, and holds what was written."""
+
+    def make() -> Scenario:
+        vm = VM(MACHINE, debug=1)
+        vm.swapon(8)
+        family = Family(vm, child=True)
+        (child,) = family.others
+        swap_out(family.process, family.address)
+
+        def other() -> None:
+            assert child.read(family.address, 6) == b"page 0"
+
+        return scenario(vm, family.read, other, finish=family.finish)
+
+    systematic(make)
+
+
+def test_a_page_in_the_swap_cache_that_was_never_written_out() -> None:
+    """One process locks a page whose slot another one has: a write of the first goes to a copy, the second keeps all.
+
+    Reclaim unmaps the one and meets the lock of the other (spec/compaction.md 2.13).
+    """
+    with VM(MACHINE, debug=1) as vm:
+        vm.swapon(8)
+        parent = vm.process()
+        address = filled(parent)
+        child = parent.fork()
+        child.mprotect(address, PAGE_SIZE, Prot.READ)
+        page = child.page(address)
+        assert page is not None
+        vm.lru_add_drain_all()
+        child.mlock(address, PAGE_SIZE)
+        child.mprotect(address, PAGE_SIZE, Prot.READ | Prot.WRITE)
+        assert child.page(address) is page
+        vm.reclaim(4)
+        assert child.page(address) is page
+        child.write(address, b"CHILD!")
+        assert parent.read(address, 6) == b"page 0"
+        assert child.read(address, 6) == b"CHILD!"
+        vm.recount()
+
+
+@pytest.mark.parametrize("other", ["truncate", "move", "sync", "reclaim"])
+def test_a_write_fault_waits_for_a_shared_page(other: str) -> None:
+    """The entry may be another one, or none, once the page's lock is had: then the fault begins anew (7.5, 2.5)."""
+
+    def make() -> Scenario:
+        vm = VM(MACHINE, debug=1)
+        file = vm.file("data", 2 * PAGE_SIZE)
+        process = vm.process()
+        address = process.mmap(2 * PAGE_SIZE, shared=True, file=file)
+        process.touch(address, 2 * PAGE_SIZE, write=False)
+        vm.lru_add_drain_all()
+
+        def moving() -> None:
+            listed = vm.page_list("to move")
+            process.isolate(listed)
+            vm.migrate_pages(listed, vm.target_node(0))
+            vm.putback_movable_pages(listed)
+
+        def cutting() -> None:
+            file.truncate(0)
+            file.truncate(2 * PAGE_SIZE)
+
+        others: dict[str, Callable[[], object]] = {
+            "truncate": cutting,
+            "move": moving,
+            "sync": file.sync,
+            "reclaim": lambda: vm.reclaim(2),
+        }
+
+        def writing() -> None:
+            try:
+                process.write(address, b"written")
+            except OSError:
+                assert other == "truncate"
+
+        def finish() -> None:
+            sound(vm)
+            if other != "truncate":
+                assert file.read(0, 7) == b"written"
+            process.write(address, b"WRITTEN")
+            assert file.read(0, 7) == b"WRITTEN"
+            assert all(
+                file.page(entry.address // PAGE_SIZE - address // PAGE_SIZE) for entry in process.entries()
+            )
+
+        return scenario(vm, writing, others[other], finish=finish)
+
+    systematic(make)
+
+
+def test_two_migrations_in_one_family() -> None:
+    """Parent and child have pages of their own at one address, and both move: each gets its own back (2.5)."""
+
+    def make() -> Scenario:
+        vm = VM(MACHINE, debug=1)
+        parent = vm.process()
+        address = filled(parent)
+        child = parent.fork()
+        child.write(address, b"CHILD")
+        vm.lru_add_drain_all()
+
+        def mover(process: Process) -> Callable[[], None]:
+            def moving() -> None:
+                listed = vm.page_list("to move")
+                process.isolate(listed)
+                vm.migrate_pages(listed, vm.target_node(0))
+                vm.putback_movable_pages(listed)
+
+            return moving
+
+        def finish() -> None:
+            sound(vm)
+            assert parent.read(address, 6) == b"page 0"
+            assert child.read(address, 6) == b"CHILD0"
+            parent.exit()
+            child.exit()
+            vm.lru_add_drain_all()
+            assert vm.vmstat()["nr_free_pages"] == 1024
+
+        return scenario(vm, mover(parent), mover(child), finish=finish)
 
     systematic(make)
