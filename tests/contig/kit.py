@@ -1,12 +1,12 @@
 """What the tests of ranges share: machines, and a driver whose pages lie at given frames."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from allocator.machines import BLOCK, NO_MARKS, boot, one_zone, take_all
 from migration.kit import Recorder
 
-from movable import VM, MachineConfig, NodeConfig, Page, ZoneConfig
+from movable import GFP, PAGE_SIZE, VM, File, MachineConfig, NodeConfig, Page, Process, ZoneConfig
 
 START = 0x1000
 """Where memory begins."""
@@ -61,6 +61,42 @@ def used_at(vm: VM, frames: Iterable[int], **how: Any) -> list[Page]:
     return kept
 
 
+def touched_at(vm: VM, frames: Iterable[int], touch: Callable[[int], object]) -> None:
+    """Have ``touch`` allocate one page after the other, in exactly these frames; it is told how many before."""
+    # Without reclaim, which would drop the pages of files that are there.
+    held = take_all(vm, GFP.MOVABLE)
+    debug, vm.debug = vm.debug, 0
+    for number, pfn in enumerate(frames):
+        vm.free_pages(held.pop(pfn))
+        touch(number)
+    for page in held.values():
+        vm.free_pages(page)
+    vm.lru_add_drain_all()
+    vm.debug = debug
+
+
+def process_at(vm: VM, frames: Sequence[int], **how: Any) -> tuple[Process, int]:
+    """A process whose pages lie in exactly these frames, each holding its number; the address of the first."""
+    process = vm.process()
+    address = process.mmap(len(frames) * PAGE_SIZE, **how)
+    touched_at(vm, frames, lambda number: process.write(address + number * PAGE_SIZE, b"page %d" % number))
+    return process, address
+
+
+def file_at(vm: VM, frames: Sequence[int], *, clean: bool = False, **how: Any) -> File:
+    """A file whose cached pages lie in exactly these frames, each holding its number: dirty, or all written out."""
+    file = vm.file("data", len(frames) * PAGE_SIZE, **how)
+    touched_at(vm, frames, lambda number: file.write(number * PAGE_SIZE, b"page %d" % number))
+    if clean:
+        file.sync()
+    return file
+
+
+def intact(read: Callable[[int], bytes], pages: int = 1) -> bool:
+    """Whether a memory, read from a byte offset on, still holds the number of each of its pages."""
+    return all(read(number * PAGE_SIZE).startswith(b"page %d" % number) for number in range(pages))
+
+
 def readable(driver: Recorder) -> bool:
     """Whether every object still says which frame it was stored in."""
     return all(driver.load(handle).startswith(b"at 0x") for handle in driver.cells)
@@ -80,11 +116,15 @@ __all__ = [
     "BLOCK",
     "MAX",
     "START",
+    "file_at",
     "frames",
     "free_pages",
+    "intact",
     "nodes",
     "pages_at",
+    "process_at",
     "readable",
     "small",
+    "touched_at",
     "used_at",
 ]

@@ -102,6 +102,32 @@ def test_the_words_are_in_the_picture(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "kernel" not in text
 
 
+def test_the_key_names_kinds_that_occur(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every LRU kind in the map has its words and a colour of its own; a long key goes on in further lines."""
+    import matplotlib as mpl
+
+    monkeypatch.setitem(mpl.rcParams, "svg.fonttype", "none")
+    kinds = [int(kind) for kind in PageKind if PageKind.INACTIVE_ANON <= kind <= PageKind.FILE_OFF_LRU]
+    path = tmp_path / "map.svg"
+    draw(path, "t", [[Panel("m", memory((kinds * BLOCK)[:BLOCK]))]])
+    text = path.read_text()
+    for words in (
+        "anonymous, active",
+        "anonymous, inactive",
+        "file, active",
+        "file, inactive",
+        "unevictable",
+    ):
+        assert f">{words}<" in text
+    assert ">in the swap cache<" in text
+    assert ">anonymous, off the LRU<" in text
+    assert ">file, off the LRU<" in text
+    assert "kernel" not in text
+    draw(tmp_path / "map.png", "t", [[Panel("m", memory((kinds * BLOCK)[:BLOCK]))]])
+    seen = pixels(tmp_path / "map.png")
+    assert len([colour for colour, count in seen.items() if count > 2000]) >= len(kinds) + 1
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [

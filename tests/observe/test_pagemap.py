@@ -5,8 +5,10 @@ from collections.abc import Callable
 import pytest
 from allocator.machines import BLOCK, NO_MARKS, START, UNMOVABLE, boot, must, one_zone
 from migration.kit import Recorder
+from process.kit import cached, filled, page_at
 
 from movable import (
+    PAGE_SIZE,
     VM,
     MachineConfig,
     NodeConfig,
@@ -14,6 +16,7 @@ from movable import (
     PageList,
     PfnRange,
     ZoneConfig,
+    ZoneMap,
     page_map,
 )
 
@@ -126,6 +129,61 @@ def test_a_page_given_up_while_isolated_is_the_kernels(
     isolate([page])
     driver.give_up(page)
     assert kind_at(vm, page.pfn) == PageKind.KERNEL
+
+
+def test_pages_of_processes_and_files_go_by_their_lists(vm: VM) -> None:
+    """Active or inactive, anonymous or of a file, unevictable, or off the LRU: each has its kind."""
+    process, other = vm.process(), vm.process()
+    file = vm.file("data", 2 * PAGE_SIZE)
+    active, shared = filled(process, 3), process.mmap(PAGE_SIZE, shared=True)
+    process.write(shared, b"shared")
+    locked = other.mmap(PAGE_SIZE, locked=True)
+    file.write(0, b"twice")
+    file.write(PAGE_SIZE, b"once")
+    vm.lru_add_drain_all()
+    file.write(0, b"again")
+    off = filled(other)
+    listed = vm.page_list("isolated")
+    assert listed.isolate(page_at(other, off))
+    waiting = other.mmap(PAGE_SIZE)
+    other.write(waiting, b"in a vector")
+    fresh = vm.file("fresh", PAGE_SIZE)
+    fresh.write(0, b"in a vector too")
+    expected = {
+        page_at(process, active).pfn: PageKind.ACTIVE_ANON,
+        page_at(process, shared).pfn: PageKind.INACTIVE_ANON,
+        page_at(other, locked).pfn: PageKind.UNEVICTABLE,
+        page_at(other, off).pfn: PageKind.ANON_OFF_LRU,
+        page_at(other, waiting).pfn: PageKind.ANON_OFF_LRU,
+        cached(file, 0).pfn: PageKind.ACTIVE_FILE,
+        cached(file, 1).pfn: PageKind.INACTIVE_FILE,
+        cached(fresh).pfn: PageKind.FILE_OFF_LRU,
+    }
+    assert {pfn: PageKind(kind_at(vm, pfn)) for pfn in expected} == expected
+    memory = page_map(vm)
+    text = str(memory.zones[0])
+    letters = [text[pfn - memory.zones[0].start_pfn] for pfn in expected]
+    assert letters == ["A", "A", "U", "a", "a", "F", "F", "f"]
+    vm.putback_movable_pages(listed)
+
+
+def test_the_swap_cache_is_told_apart(vm: VM) -> None:
+    """A page that was read back while another process still wants its slot is in the swap cache."""
+    vm.swapon(16)
+    process = vm.process()
+    address = filled(process)
+    child = process.fork()
+    assert any(vm.reclaim(1) for _ in range(3))
+    child.touch(address, write=False)
+    vm.lru_add_drain_all()
+    assert kind_at(vm, page_at(child, address).pfn) == PageKind.SWAP_CACHE
+
+
+def test_every_kind_has_a_letter() -> None:
+    """Recordings' letters: free, no memory, reserved, anonymous, file, unevictable, kernel; D is a driver's."""
+    assert [kind.letter for kind in PageKind] == list("N.RAAFFUAaf-D")
+    zone = ZoneMap("Node 0 Normal", 0, bytes([*PageKind, PageKind.DRIVER + 1, 255]))
+    assert str(zone) == "N.RAAFFUAaf-DDD"
 
 
 def test_zones_are_mapped_apart() -> None:

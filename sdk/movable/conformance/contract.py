@@ -101,4 +101,6 @@ FAMILIES = {
     "CAP": "what a driver says about itself",
     "RACE": "several CPUs at once",
     "PLACE": "zones, nodes, edges, ranges, memory that goes",
+    "LRU": "beside pages of processes and files",
+    "NUMA": "nodes with memory and without",
 }

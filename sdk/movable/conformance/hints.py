@@ -154,6 +154,11 @@ _CLAUSES: Mapping[str, str] = {
     "PLACE-7": "a page that did not move today may move tomorrow: keep no list of hopeless ones",
     "PLACE-8": "no table with room for so many isolated pages: memory offline isolates 256 at once",
     "PLACE-9": "putback_page is called for each page that was isolated, however many there are",
+    "LRU-1": "a frame beside the driver's page, or one that is not marked, is somebody else's: look at page.mapping",
+    "LRU-2": "keep the driver's own marks in page.private or a table, not in flags that the VM goes by",
+    "LRU-3": "nr_isolated and other counters of the machine count everybody's pages, not only the driver's",
+    "NUMA-1": "a node's managed pages can be 0, and it can have no page of the driver's: do not divide by either",
+    "NUMA-2": "ask each newpage for its nid; the target of the page before says nothing about it",
     "CAP-3": "count pins per object; refuse in isolate_page or answer -EAGAIN while the count is not zero",
 }
 

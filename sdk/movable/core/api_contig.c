@@ -11,6 +11,7 @@ static void fill_result(struct mv_range_result *to, const struct range_result *f
 	*to = (struct mv_range_result){
 		.migrated = from->migrated,
 		.failed = from->failed,
+		.reclaimed = from->reclaimed,
 		.passes = from->passes,
 		.busy = (long)from->busy,
 	};

@@ -95,14 +95,20 @@ void mv_step_log_end(struct vm *vm)
 	step_log_end(vm);
 }
 
+/* How many of `nr` records are kept in a log with room for `log_room`, and wanted. */
+static unsigned long kept_of(unsigned long nr, unsigned long log_room, unsigned long room)
+{
+	unsigned long kept = nr < log_room ? nr : log_room;
+
+	return kept < room ? kept : room;
+}
+
 /* The last steps, oldest first; how many were written. */
 unsigned long mv_step_log(struct vm *vm, struct mv_step_record *records, unsigned long room)
 {
 	const struct step_log *log = vm->step_log;
-	unsigned long kept = log ? (log->nr < log->room ? log->nr : log->room) : 0;
+	unsigned long kept = log ? kept_of(log->nr, log->room, room) : 0;
 
-	if (kept > room)
-		kept = room;
 	for (unsigned long i = 0; i < kept; i++) {
 		const struct step_record *from = &log->records[(log->nr - kept + i) % log->room];
 
@@ -119,6 +125,20 @@ unsigned long mv_step_log(struct vm *vm, struct mv_step_record *records, unsigne
 			.file = from->file,
 			.line = from->line,
 		};
+	}
+	return kept;
+}
+
+/* The last calls of migrate_pages(), oldest first; how many were written. */
+unsigned long mv_call_log(struct vm *vm, struct mv_call_record *records, unsigned long room)
+{
+	const struct step_log *log = vm->step_log;
+	unsigned long kept = log ? kept_of(log->nr_calls, log->room, room) : 0;
+
+	for (unsigned long i = 0; i < kept; i++) {
+		const struct call_record *from = &log->calls[(log->nr_calls - kept + i) % log->room];
+
+		records[i] = (struct mv_call_record){from->succeeded, from->failed, from->mode, from->reason};
 	}
 	return kept;
 }

@@ -3,15 +3,31 @@
 
 #include "api.h"
 #include "buddy.h"
+#include "filemap.h"
+#include "lru.h"
 #include "memmap.h"
 #include "non_lru.h"
+#include "swap.h"
+
+static unsigned char kind_on_lru(const struct page *page)
+{
+	enum lru_list list = page_lru(page);
+
+	if (PageSwapCache(page) && list != LRU_UNEVICTABLE)
+		return MV_KIND_SWAP_CACHE;
+	return (unsigned char)(MV_KIND_INACTIVE_ANON + list);
+}
 
 static unsigned char kind_of(const struct page *page, struct address_space **mappings, int nr)
 {
 	if (page_flag(page, PG_reserved))
 		return MV_KIND_RESERVED;
 	if (PageLRU(page))
-		return MV_KIND_LRU;
+		return kind_on_lru(page);
+	if (PageAnon(page))
+		return MV_KIND_ANON_OFF_LRU;
+	if (page_file(page))
+		return MV_KIND_FILE_OFF_LRU;
 	if (!__PageMovable(page))
 		return MV_KIND_KERNEL;
 	for (int i = 0; i < nr; i++)

@@ -6,6 +6,7 @@
 #include "page_isolation.h"
 #include "pcp.h"
 #include "scanner.h"
+#include "vmscan.h"
 
 #define MAX_CALLS_PER_BATCH 5
 
@@ -18,12 +19,14 @@ static struct page *alloc_migrate_target(struct vm *vm, struct page *page, unsig
 	return alloc_pages_node(vm, vm->cpu_node[vm->cpu], GFP_USER | __GFP_MOVABLE, 0);
 }
 
-/* Moves what the batch still holds. */
+/* Frees or moves what the batch still holds. */
 static int migrate_batch(struct vm *vm, struct compact_control *cc, struct range_result *result)
 {
 	struct migrate_counts counts;
-	int ret = migrate_pages(vm, &cc->migratepages, alloc_migrate_target, NULL, 0, cc->mode, MR_CMA, &counts);
+	int ret;
 
+	result->reclaimed += reclaim_clean_pages_from_list(vm, &cc->migratepages);
+	ret = migrate_pages(vm, &cc->migratepages, alloc_migrate_target, NULL, 0, cc->mode, MR_CMA, &counts);
 	result->migrated += counts.succeeded;
 	result->failed += counts.failed;
 	result->passes++;

@@ -10,6 +10,7 @@
 /* What a call did to a range. */
 struct range_result {
 	unsigned long migrated, failed; /* pages, over all calls of migrate_pages() */
+	unsigned long reclaimed;	/* clean file pages that were dropped instead */
 	unsigned long passes;		/* calls of migrate_pages(); when offlining, of do_migrate_range() */
 	unsigned long busy;		/* a page that was in the way when it failed; ~0UL if none is known */
 };

@@ -199,7 +199,7 @@ void mv_pcp_sizes(struct vm *vm, int zone, unsigned long *high, unsigned long *b
 
 /* Contiguous ranges and memory offline: api_contig.c */
 struct mv_range_result {
-	unsigned long migrated, failed, passes;
+	unsigned long migrated, failed, reclaimed, passes;
 	long busy; /* -1: none */
 };
 
@@ -236,7 +236,14 @@ enum mv_kind {
 	MV_KIND_HOLE,
 	MV_KIND_FREE,
 	MV_KIND_RESERVED,
-	MV_KIND_LRU,
+	MV_KIND_INACTIVE_ANON, /* on the LRU, in the order of its lists */
+	MV_KIND_ACTIVE_ANON,
+	MV_KIND_INACTIVE_FILE,
+	MV_KIND_ACTIVE_FILE,
+	MV_KIND_UNEVICTABLE,
+	MV_KIND_SWAP_CACHE,   /* on the LRU, with a swap slot */
+	MV_KIND_ANON_OFF_LRU, /* in a vector, or isolated */
+	MV_KIND_FILE_OFF_LRU,
 	MV_KIND_KERNEL,
 	MV_KIND_MAPPING,
 };
@@ -264,11 +271,18 @@ struct mv_step_record {
 	unsigned int line;
 };
 
+/* A call of migrate_pages() */
+struct mv_call_record {
+	unsigned long succeeded, failed;
+	unsigned char mode, reason;
+};
+
 int mv_nr_steps(void);
 void mv_step_text(int step, const char **name, const char **what);
 long mv_step_log_begin(struct vm *vm, unsigned long room);
 void mv_step_log_end(struct vm *vm);
 unsigned long mv_step_log(struct vm *vm, struct mv_step_record *records, unsigned long room);
+unsigned long mv_call_log(struct vm *vm, struct mv_call_record *records, unsigned long room);
 
 /* Processes, by id: api_process.c. Addresses in bytes. */
 struct mv_mmap {

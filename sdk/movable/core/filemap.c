@@ -55,6 +55,7 @@ struct file *file_create(struct vm *vm, const struct file_settings *settings)
 	file->writepage_error = settings->writepage_error;
 	file->slow_device = settings->slow_device;
 	file->size = settings->size;
+	vm_lock_init(vm, &file->i_rwsem, I_RWSEM);
 	vm_lock_init(vm, &file->tree_lock, TREE_LOCK);
 	vm_lock_init(vm, &file->i_mmap_lock, I_MMAP_LOCK);
 	list_init(&file->i_mmap);
@@ -90,11 +91,13 @@ static void free_file(struct file *file)
 	free(file);
 }
 
+static void truncate_file(struct vm *vm, struct file *file, unsigned long size);
+
 void file_put(struct vm *vm, struct file *file)
 {
 	if (--file->refs)
 		return;
-	file_truncate(vm, file, 0);
+	truncate_file(vm, file, 0);
 	vm->files[file->id] = NULL;
 	free_file(file);
 }
@@ -212,17 +215,16 @@ static int insert(struct vm *vm, struct file *file, struct page *page, unsigned 
 	return err;
 }
 
-static int attach_buffers(struct page *page)
+static void attach_buffers(struct page *page)
 {
 	struct buffer_head *buffer = calloc(1, sizeof(*buffer));
 
 	if (!buffer)
-		return -ENOMEM;
+		return;
 	buffer->page = page;
 	page->private = (unsigned long)buffer;
 	set_page_flag(page, PG_private);
 	page->_refcount++;
-	return 0;
 }
 
 bool try_to_free_buffers(struct vm *vm, struct page *page)
@@ -262,10 +264,16 @@ static int read_page(struct vm *vm, struct file *file, unsigned long index, stru
 	set_page_flag(page, PG_uptodate);
 	if (stored_block(file, index))
 		count_vm_events(vm, PGMAJFAULT, 1);
+	/* Without memory for buffers it is a page that has none. */
 	if (file->buffers)
-		err = attach_buffers(page);
+		attach_buffers(page);
 	*result = page;
 	return 0;
+}
+
+static bool beyond_end(const struct file *file, unsigned long index)
+{
+	return index >= (file->size + PAGE_SIZE - 1) >> PAGE_SHIFT;
 }
 
 int filemap_get_page(struct vm *vm, struct file *file, unsigned long index, struct mm *policy_of,
@@ -275,18 +283,20 @@ int filemap_get_page(struct vm *vm, struct file *file, unsigned long index, stru
 		struct page *page;
 		int err;
 
-		if (index >= (file->size + PAGE_SIZE - 1) >> PAGE_SHIFT)
+		if (beyond_end(file, index))
 			return -EFBIG;
 		page = find_get_page(vm, file, index);
 		if (!page) {
-			err = read_page(vm, file, index, policy_of, result);
-			if (err != -EEXIST)
+			err = read_page(vm, file, index, policy_of, &page);
+			if (err == -EEXIST)
+				continue;
+			if (err)
 				return err;
-			continue;
+		} else {
+			lock_page(vm, page);
 		}
-		lock_page(vm, page);
-		/* Cut off, or moved to another frame, while its lock was waited for. */
-		if (page->mapping == &file->as && page->index == index) {
+		/* Cut off while its lock was waited for, or read in although the file had just been cut. */
+		if (page->mapping == &file->as && !beyond_end(file, index)) {
 			*result = page;
 			return 0;
 		}
@@ -339,7 +349,9 @@ long file_read(struct vm *vm, struct file *file, unsigned long offset, void *buf
 	return (long)done;
 }
 
-long file_write(struct vm *vm, struct file *file, unsigned long offset, const void *buffer, unsigned long length)
+/* i_rwsem held. */
+static long write_pages(struct vm *vm, struct file *file, unsigned long offset, const void *buffer,
+			unsigned long length)
 {
 	unsigned long done = 0;
 
@@ -360,6 +372,16 @@ long file_write(struct vm *vm, struct file *file, unsigned long offset, const vo
 		done += n;
 	}
 	return (long)done;
+}
+
+long file_write(struct vm *vm, struct file *file, unsigned long offset, const void *buffer, unsigned long length)
+{
+	long answer;
+
+	down_write(vm, &file->i_rwsem);
+	answer = write_pages(vm, file, offset, buffer, length);
+	up_write(vm, &file->i_rwsem);
+	return answer;
 }
 
 /* Dirty pages and writeback */
@@ -484,7 +506,8 @@ static void truncate_page(struct vm *vm, struct file *file, struct page *page)
 	put_page(vm, page);
 }
 
-void file_truncate(struct vm *vm, struct file *file, unsigned long size)
+/* i_rwsem held, or nobody else left who could write. */
+static void truncate_file(struct vm *vm, struct file *file, unsigned long size)
 {
 	unsigned long first = (size + PAGE_SIZE - 1) >> PAGE_SHIFT, index = first;
 	uint64_t *block;
@@ -514,6 +537,13 @@ void file_truncate(struct vm *vm, struct file *file, unsigned long size)
 	if (size & (PAGE_SIZE - 1) && stored_block(file, size >> PAGE_SHIFT))
 		memset(stored_block(file, size >> PAGE_SHIFT) + (size & (PAGE_SIZE - 1)), 0,
 		       PAGE_SIZE - (size & (PAGE_SIZE - 1)));
+}
+
+void file_truncate(struct vm *vm, struct file *file, unsigned long size)
+{
+	down_write(vm, &file->i_rwsem);
+	truncate_file(vm, file, size);
+	up_write(vm, &file->i_rwsem);
 }
 
 long file_invalidate(struct vm *vm, struct file *file)

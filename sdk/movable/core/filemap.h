@@ -32,7 +32,8 @@ struct file {
 	bool has_writepage;
 	int writepage_error; /* what writepage answers, 0 or -errno */
 	bool slow_device;    /* writeback lasts until somebody waits for it or ends it */
-	unsigned long size;  /* bytes */
+	struct vm_lock i_rwsem; /* write(2) and truncation come one after the other */
+	unsigned long size;	/* bytes */
 	struct radix pages;  /* struct page * */
 	struct vm_lock tree_lock;
 	unsigned long nr_pages;

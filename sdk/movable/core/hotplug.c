@@ -54,8 +54,8 @@ static unsigned long scan_movable_pages(const struct vm *vm, const struct offlin
 /* Isolates one page in use onto the list; false if it cannot be. */
 static bool take_page(struct vm *vm, const struct offline *off, struct page *page, struct list_head *list)
 {
-	/* LRU pages would be taken here; none of them has an owner yet that could let it go. */
-	if (PageLRU(page) || !off->non_lru || !isolate_movable_page(vm, page, ISOLATE_UNEVICTABLE))
+	if (PageLRU(page) ? isolate_lru_page(vm, page) != 0
+			  : !off->non_lru || !isolate_movable_page(vm, page, ISOLATE_UNEVICTABLE))
 		return false;
 	unlink_page(vm, page);
 	page->list_id = LIST_ID_VM;

@@ -12,8 +12,8 @@
 /*
  * Empties the pageblocks of [start, end) and takes them from their zone. -EINVAL: not whole blocks without holes
  * of one zone, all of them online. -EBUSY, -ENOMEM; -EINTR; -EAGAIN: `max_passes` passes were not enough. After an
- * error nothing is offline; pages that were moved stay where they are. `non_lru`: drivers' pages are moved too, as
- * from Linux 4.14 on (D18); else they are in the way. Sleeps. The watermarks are the caller's to set.
+ * error nothing is offline; pages that were moved stay where they are. LRU pages are moved; drivers' pages too with
+ * `non_lru`, as from Linux 4.14 on (D18), else they are in the way. Sleeps. The watermarks are the caller's to set.
  */
 int offline_pages(struct vm *vm, unsigned long start, unsigned long end, bool non_lru, unsigned long max_passes,
 		  struct range_result *result);

@@ -51,6 +51,18 @@ static inline void list_move(struct list_head *item, struct list_head *head)
 	list_add(item, head);
 }
 
+/* Moves all of `list` to the front of `head`; the list is empty then. */
+static inline void list_splice_init(struct list_head *list, struct list_head *head)
+{
+	if (list_empty(list))
+		return;
+	list->next->prev = head;
+	list->prev->next = head->next;
+	head->next->prev = list->prev;
+	head->next = list->next;
+	list_init(list);
+}
+
 static inline struct page *list_first_page(const struct list_head *head)
 {
 	return list_page(head->next);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The VM's own locks: mmap_sem, the locks of reverse maps, the tree locks of page caches, and
- * what guards a process's policy. spec/migration.md 2.4.
+ * The VM's own locks: mmap_sem, the locks of reverse maps, the tree locks of page caches, the
+ * locks of inodes, and what guards a process's policy. spec/migration.md 2.4.
  *
  * They matter only under a schedule, where each is a scheduling point and a CPU waits for another one.
  */
@@ -12,7 +12,7 @@
 #include "violation.h"
 
 /* Python names them in the same order (movable.sched.trace). */
-enum vm_lock_kind { MMAP_SEM, ANON_VMA_LOCK, I_MMAP_LOCK, TREE_LOCK, TASK_LOCK, NR_VM_LOCK_KINDS };
+enum vm_lock_kind { MMAP_SEM, ANON_VMA_LOCK, I_MMAP_LOCK, TREE_LOCK, TASK_LOCK, I_RWSEM, NR_VM_LOCK_KINDS };
 
 /* Keys of these locks in a trace: this bit, the kind, and a number of its own. */
 #define VM_LOCK_KEY (1UL << 60)

@@ -291,18 +291,6 @@ static int migrate_pass(struct vm *vm, const struct migrate_control *mc, struct 
 	return 0;
 }
 
-/* Moves all of `tried` to the front of `from`. */
-static void splice_back(struct list_head *tried, struct list_head *from)
-{
-	if (list_empty(tried))
-		return;
-	tried->next->prev = from;
-	tried->prev->next = from->next;
-	from->next->prev = tried->prev;
-	from->next = tried->next;
-	list_init(tried);
-}
-
 int migrate_pages(struct vm *vm, struct list_head *from, new_page_t *get_new_page, free_page_t *put_new_page,
 		  unsigned long private, enum migrate_mode mode, enum migrate_reason reason,
 		  struct migrate_counts *counts)
@@ -318,7 +306,7 @@ int migrate_pages(struct vm *vm, struct list_head *from, new_page_t *get_new_pag
 	vm->task_flags |= PF_SWAPWRITE;
 	for (int pass = 0; pass < 10 && retry && !rc && !vm->interrupt; pass++) {
 		rc = migrate_pass(vm, &mc, from, &tried, pass > 2, counts, &retry);
-		splice_back(&tried, from);
+		list_splice_init(&tried, from);
 	}
 	if (!rc) {
 		counts->failed += retry;
@@ -326,6 +314,8 @@ int migrate_pages(struct vm *vm, struct list_head *from, new_page_t *get_new_pag
 	}
 	count_vm_events(vm, PGMIGRATE_SUCCESS, counts->succeeded);
 	count_vm_events(vm, PGMIGRATE_FAIL, counts->failed);
+	if (unlikely(vm->step_log != NULL))
+		record_call(vm, &(struct call_record){counts->succeeded, counts->failed, mode, reason});
 	if (!swapwrite)
 		vm->task_flags &= ~(unsigned int)PF_SWAPWRITE;
 	return rc;

@@ -6,10 +6,15 @@
 int step_log_begin(struct vm *vm, unsigned long room)
 {
 	struct step_log *log = malloc(sizeof(*log) + room * sizeof(log->records[0]));
+	struct call_record *calls = malloc(room * sizeof(*calls));
 
-	if (!log)
+	if (!log || !calls) {
+		free(log);
+		free(calls);
 		return -ENOMEM;
-	log->nr = 0;
+	}
+	log->calls = calls;
+	log->nr = log->nr_calls = 0;
 	log->room = room;
 	step_log_end(vm);
 	vm->step_log = log;
@@ -18,8 +23,17 @@ int step_log_begin(struct vm *vm, unsigned long room)
 
 void step_log_end(struct vm *vm)
 {
+	if (vm->step_log)
+		free(vm->step_log->calls);
 	free(vm->step_log);
 	vm->step_log = NULL;
+}
+
+void record_call(struct vm *vm, const struct call_record *call)
+{
+	struct step_log *log = vm->step_log;
+
+	log->calls[log->nr_calls++ % log->room] = *call;
 }
 
 void record_step(struct vm *vm, enum migration_step step, const struct page *page, const struct page *newpage,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The numbered steps of the kernel's page migration document, and a log of where each happened to which page.
- * spec/migration.md 8. There are no steps B17 and B18.
+ * spec/migration.md 8. There are no steps B17 and B18. Beside it a log of the calls of migrate_pages(), each as its
+ * tracepoint has it (10).
  */
 #ifndef MOVABLE_STEPS_H
 #define MOVABLE_STEPS_H
@@ -48,17 +49,26 @@ struct step_record {
 	unsigned int line;
 };
 
+/* One call of migrate_pages(), noted at its end: mm_migrate_pages. */
+struct call_record {
+	unsigned long succeeded, failed;
+	unsigned char mode, reason;
+};
+
 struct step_log {
-	unsigned long nr, room; /* nr may be more than room: the oldest are lost */
+	unsigned long nr, nr_calls, room; /* they may be more than room: the oldest are lost */
+	struct call_record *calls;
 	struct step_record records[];
 };
 
-/* Starts or empties a log of the last `room` steps. -ENOMEM. */
+/* Starts or empties a log of the last `room` steps, and of as many calls. -ENOMEM. */
 int step_log_begin(struct vm *vm, unsigned long room);
 void step_log_end(struct vm *vm);
 
 void record_step(struct vm *vm, enum migration_step step, const struct page *page, const struct page *newpage,
 		 const char *function, const char *file, unsigned int line);
+
+void record_call(struct vm *vm, const struct call_record *call);
 
 /* Notes a step, if somebody keeps a log. `newpage` may be NULL. */
 #define migration_step(vm, step, page, newpage)                                                              \

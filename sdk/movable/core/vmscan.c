@@ -123,6 +123,17 @@ static bool drop_lazyfree(struct vm *vm, struct page *page)
 	return !page_mapped(page) && page->_refcount == 1;
 }
 
+/* Page locked, unmapped and clean. Out of its cache, unless somebody uses it or its buffers. */
+static enum pageout drop_from_cache(struct vm *vm, struct page *page)
+{
+	if (page_flag(page, PG_private) && !try_to_free_buffers(vm, page))
+		return PAGE_ACTIVATE;
+	/* An orphan, which the last reference frees. */
+	if (!page_mapping(page) && page->_refcount == 1)
+		return PAGE_CLEAN;
+	return page_mapping(page) && remove_mapping(vm, page) ? PAGE_CLEAN : PAGE_KEEP;
+}
+
 /* Page locked. Whether it can be freed now: unmapped, clean, in no cache. `check`: pages that were used lately are left alone. */
 static enum pageout shrink_page(struct vm *vm, struct page *page, bool check)
 {
@@ -143,14 +154,61 @@ static enum pageout shrink_page(struct vm *vm, struct page *page, bool check)
 	if (page_mapped(page) && !try_to_unmap(vm, page))
 		return page_flag(page, PG_mlocked) ? PAGE_KEEP : PAGE_ACTIVATE;
 	result = pageout(vm, page);
+	return result == PAGE_CLEAN ? drop_from_cache(vm, page) : result;
+}
+
+/* Page locked, of a file. Whether it can be freed although it may be in use, but without writing anything. */
+static enum pageout shrink_clean_page(struct vm *vm, struct page *page)
+{
+	if (page_flag(page, PG_mlocked) || page_flag(page, PG_writeback))
+		return PAGE_KEEP;
+	if (page_mapped(page) && !try_to_unmap(vm, page))
+		return page_flag(page, PG_mlocked) ? PAGE_KEEP : PAGE_ACTIVATE;
+	/* One of its entries may have been dirty. */
+	return page_flag(page, PG_dirty) ? PAGE_ACTIVATE : drop_from_cache(vm, page);
+}
+
+static bool is_clean_file_page(const struct page *page)
+{
+	return page_is_file_cache(page) && !page_flag(page, PG_dirty) && !__PageMovable(page);
+}
+
+/* Whether the page went: then it is off the list, and free. */
+static bool reclaim_clean_page(struct vm *vm, struct page *page)
+{
+	enum pageout result = PAGE_KEEP;
+
+	clear_page_flag(page, PG_active);
+	if (trylock_page(vm, page)) {
+		result = shrink_clean_page(vm, page);
+		unlock_page(vm, page);
+	}
+	if (result == PAGE_ACTIVATE)
+		set_page_flag(page, PG_active);
 	if (result != PAGE_CLEAN)
-		return result;
-	if (page_flag(page, PG_private) && !try_to_free_buffers(vm, page))
-		return PAGE_ACTIVATE;
-	/* An orphan, which the last reference frees. */
-	if (!page_mapping(page) && page->_refcount == 1)
-		return PAGE_CLEAN;
-	return page_mapping(page) && remove_mapping(vm, page) ? PAGE_CLEAN : PAGE_KEEP;
+		return false;
+	unlink_page(vm, page);
+	mod_isolated(vm, page, -1);
+	put_page(vm, page);
+	return true;
+}
+
+unsigned long reclaim_clean_pages_from_list(struct vm *vm, struct list_head *pages)
+{
+	struct list_head kept;
+	unsigned long freed = 0;
+
+	list_init(&kept);
+	while (!list_empty(pages)) {
+		struct page *page = list_first_page(pages);
+
+		list_del(&page->lru);
+		list_add_tail(&page->lru, &kept);
+		if (is_clean_file_page(page))
+			freed += reclaim_clean_page(vm, page);
+	}
+	list_splice_init(&kept, pages);
+	return freed;
 }
 
 /* The isolated page is freed, or goes back to its list; whether it was freed. */

@@ -19,17 +19,40 @@ _TILE_WIDTH, _TILE_HEIGHT = 32, 16
 _PANEL_INCHES = 6.6
 _PANEL_PIXELS = 1100
 
+_KEY_LINE = 0.26
+"""Inches."""
+
 _PAPER = "#ffffff"
 _WHOLE_BLOCK = "#7fd0b0"
 _COLOURS = {
     PageKind.HOLE: _PAPER,
     PageKind.FREE: "#e9e9e4",
     PageKind.RESERVED: "#8a8a8a",
-    PageKind.LRU: "#b07aa1",
+    PageKind.INACTIVE_ANON: "#c9b3e6",
+    PageKind.ACTIVE_ANON: "#7b4fb0",
+    PageKind.INACTIVE_FILE: "#d9c58b",
+    PageKind.ACTIVE_FILE: "#8c6d1f",
+    PageKind.UNEVICTABLE: "#8f1d2c",
+    PageKind.SWAP_CACHE: "#2f7f86",
+    PageKind.ANON_OFF_LRU: "#f0a6c8",
+    PageKind.FILE_OFF_LRU: "#f2e57a",
     PageKind.KERNEL: "#222222",
 }
 _DRIVER_COLOURS = ("#0072b2", "#e69f00", "#cc79a7", "#56b4e9", "#d55e00")
 """Told apart by the colour-blind too (Okabe and Ito's set)."""
+
+_WORDS = {
+    PageKind.INACTIVE_ANON: "anonymous, inactive",
+    PageKind.ACTIVE_ANON: "anonymous, active",
+    PageKind.INACTIVE_FILE: "file, inactive",
+    PageKind.ACTIVE_FILE: "file, active",
+    PageKind.UNEVICTABLE: "unevictable",
+    PageKind.SWAP_CACHE: "in the swap cache",
+    PageKind.ANON_OFF_LRU: "anonymous, off the LRU",
+    PageKind.FILE_OFF_LRU: "file, off the LRU",
+    PageKind.KERNEL: "kernel, cannot move",
+}
+"""What is named in the key where it occurs."""
 
 _SCALE = (
     "one cell is a page of 4 KiB, one tile a block of 2 MiB; addresses rise from left to right and downwards"
@@ -83,9 +106,12 @@ def draw(
     down, across = _image(rows[0][0].memory, colours).shape[:2]
     height = _PANEL_INCHES * down / across + 0.6
     columns = max(len(row) for row in rows)
+    width = _PANEL_INCHES * columns + 0.2 * (columns + 1)
+    key = _lines(_labels(rows, colours, names), 0.96 * width)
+    more = _KEY_LINE * (len(key) - 1)
     # Whole pixels for a cell, so that all cells look the same.
     dpi = across * max(round(_PANEL_PIXELS / across), 1) / _PANEL_INCHES
-    size = _PANEL_INCHES * columns + 0.2 * (columns + 1), height * len(rows) + 1.3
+    size = width, height * len(rows) + 1.3 + more
     figure = Figure(figsize=size, facecolor=_PAPER, dpi=dpi)
     grid = figure.subplots(len(rows), columns, squeeze=False)
     for axes_row, row in zip(grid, rows, strict=True):
@@ -95,13 +121,14 @@ def draw(
             axes.text(0, 1.02, panel.caption, transform=axes.transAxes, fontsize=10.5, color="#444444")
     for axes in grid.flat:
         axes.axis("off")
-    top = 1 - 0.95 / figure.get_figheight()
+    top = 1 - (0.95 + more) / figure.get_figheight()
     figure.subplots_adjust(
         left=0.02, right=0.98, bottom=0.4 / figure.get_figheight(), top=top - 0.03, wspace=0.04, hspace=0.16
     )
     figure.text(0.02, 1 - 0.34 / figure.get_figheight(), title, fontsize=15.5, fontweight="bold", va="center")
     figure.text(0.02, 0.2 / figure.get_figheight(), _SCALE, fontsize=10.5, color="#444444", va="center")
-    _key(figure, 1 - 0.66 / figure.get_figheight(), _labels(rows, colours, names))
+    for number, line in enumerate(key):
+        _key(figure, 1 - (0.66 + number * _KEY_LINE) / figure.get_figheight(), line)
     try:
         figure.savefig(path)
     except (OSError, ValueError) as error:
@@ -114,11 +141,28 @@ def _labels(
     """What the colours that occur in the picture mean."""
     maps = [panel.memory for row in rows for panel in row]
     labels = [(colour, names.get(name, name)) for name, colour in colours.items()]
-    if any(memory.count(PageKind.KERNEL) for memory in maps):
-        labels.append((_COLOURS[PageKind.KERNEL], "kernel, cannot move"))
+    labels += [
+        (_COLOURS[kind], words)
+        for kind, words in _WORDS.items()
+        if any(memory.count(kind) for memory in maps)
+    ]
     labels.append((_COLOURS[PageKind.FREE], "free"))
     labels.append((_WHOLE_BLOCK, "free, a whole 2 MiB block"))
     return labels
+
+
+def _lines(labels: Sequence[tuple[str, str]], inches: float) -> list[list[tuple[str, str]]]:
+    """The labels, as many on a line as there is room for."""
+    lines: list[list[tuple[str, str]]] = [[]]
+    room = inches
+    for label in labels:
+        needed = 0.6 + 0.085 * len(label[1])
+        if needed > room and lines[-1]:
+            lines.append([])
+            room = inches
+        lines[-1].append(label)
+        room -= needed
+    return lines
 
 
 def _key(figure: Any, y: float, labels: Sequence[tuple[str, str]]) -> None:

@@ -6,7 +6,7 @@ from movable.vm.contig import RangeResult
 from movable.vm.counters import VmEvent, ZoneItem
 from movable.vm.lru import Lru
 from movable.vm.migration import MigrateResult, NodeTarget
-from movable.vm.steps import STEPS, MigrationStep, StepLog
+from movable.vm.steps import STEPS, MigrateCall, MigrationStep, StepLog
 from movable.vm.vm import VM
 from movable.vm.zones import MAX_ORDER, CompactState, Node, PerCpuPages, Zone
 
@@ -20,6 +20,7 @@ __all__ = [
     "CompactSettings",
     "CompactState",
     "Lru",
+    "MigrateCall",
     "MigrateResult",
     "MigrationStep",
     "Node",

@@ -22,8 +22,9 @@ class RangeResult:
     """What became of frames ``start`` up to, but not including, ``end``. spec/compaction.md 8.2, 8.3.
 
     ``ret``: 0 or a negative errno. ``migrated`` and ``failed`` count pages over all ``passes``: calls of
-    migrate_pages() for a contiguous range, passes over the range for memory offline. ``busy``: after a failure the
-    frame number of a page that was in the way, or None if none is known.
+    migrate_pages() for a contiguous range, passes over the range for memory offline. ``reclaimed``: clean pages of
+    files that a contiguous range had dropped from their caches instead of moving them. ``busy``: after a failure
+    the frame number of a page that was in the way, or None if none is known.
     """
 
     ret: int
@@ -31,6 +32,7 @@ class RangeResult:
     end: int
     migrated: int
     failed: int
+    reclaimed: int
     passes: int
     busy: int | None
 
@@ -39,6 +41,7 @@ class RangeResult:
         busy = "" if self.busy is None else f", pfn {self.busy:#x} is in the way"
         return (
             f"[{self.start:#x}, {self.end:#x}): {ending}{busy}; {self.migrated} moved, {self.failed} failed"
+            + (f", {self.reclaimed} dropped from caches" if self.reclaimed else "")
         )
 
 
@@ -61,6 +64,9 @@ class RangeCalls:
         self, start: int, end: int, migratetype: MigrateType = MigrateType.MOVABLE
     ) -> RangeResult:
         """Allocate exactly the frames from ``start`` to ``end``, moving what is in the way.
+
+        Drivers' pages and those of processes and files are moved in MIGRATE_SYNC, anywhere the caller's CPU finds
+        room; clean pages of files are dropped from their caches instead, and read again when they are wanted.
 
         On success every frame is a page of its own with one reference; free_contig_range() gives them back.
         ``ret`` is -EBUSY if a page could not be moved, -ENOMEM if there was no room for it, -EINTR if nothing could
@@ -93,9 +99,10 @@ class RangeCalls:
     ) -> RangeResult:
         """Take ``nr`` frames from ``start`` on out of the machine: move what is there, then give the memory up.
 
-        The range is whole pageblocks of one zone, without holes. Linux 4.9 does not move drivers' pages here, so
-        they are in the way; with ``non_lru`` they are moved, to other nodes first, as from 4.14 on (D18).
-        ``max_passes`` stands for the time limit of 120 s: a driver that always answers -EAGAIN is asked that often.
+        The range is whole pageblocks of one zone, without holes. Pages of processes and files are moved, to other
+        nodes first. Linux 4.9 does not move drivers' pages here, so they are in the way; with ``non_lru`` they are
+        moved as well, as from 4.14 on (D18). ``max_passes`` stands for the time limit of 120 s: a page that cannot
+        be moved just now, pinned or answered with -EAGAIN, is tried that often.
 
         ``ret``: -EBUSY or -ENOMEM, after five passes that ended so at once; -EAGAIN when ``max_passes`` were not
         enough. Then nothing is offline. On success managed and present pages shrink and all marks are computed anew.
@@ -194,7 +201,7 @@ class RangeCalls:
 
 def _result(ret: int, start: int, end: int, result: "ffi.CData") -> RangeResult:
     busy = None if result.busy == -1 else int(result.busy)
-    return RangeResult(ret, start, end, result.migrated, result.failed, result.passes, busy)
+    return RangeResult(ret, start, end, result.migrated, result.failed, result.reclaimed, result.passes, busy)
 
 
 def _ranges(blocks: list[int]) -> Iterator[PfnRange]:

@@ -8,6 +8,7 @@ from attrs import field, frozen
 
 from movable._core import ffi, lib
 from movable.errors import MovableError
+from movable.flags import MigrateMode, MigrateReason
 from movable.machine import Machine
 
 
@@ -24,6 +25,7 @@ STEPS: dict[str, str] = dict(_texts())
 """What each step is, by its name in the document: A1 to A3, B1 to B16, 19, 20. spec/migration.md 8."""
 
 _NAMES = tuple(STEPS)
+_REASONS = {MigrateReason.SYSCALL: "syscall_or_cpuset"}
 
 
 @frozen
@@ -49,6 +51,25 @@ class MigrationStep:
         return STEPS[self.name]
 
 
+@frozen
+class MigrateCall:
+    """A call of migrate_pages(), whoever made it, as its tracepoint tells of it. spec/migration.md 10.
+
+    Its text is the tracepoint's.
+    """
+
+    succeeded: int
+    failed: int
+    mode: MigrateMode
+    reason: MigrateReason
+
+    def __str__(self) -> str:
+        return (
+            f"nr_succeeded={self.succeeded} nr_failed={self.failed} "
+            f"mode=MIGRATE_{self.mode.name} reason={_REASONS.get(self.reason, self.reason.name.lower())}"
+        )
+
+
 def _step(record: Any) -> MigrationStep:
     function, file = ffi.string(record.function).decode(), ffi.string(record.file).decode()
     none = record.newpfn == 2**64 - 1
@@ -66,7 +87,10 @@ def _step(record: Any) -> MigrationStep:
 
 
 class StepLog:
-    """Notes the steps of migrations while it is open (``with vm.steps() as log``); the last ``room`` of them."""
+    """Notes the steps of migrations while it is open (``with vm.steps() as log``); the last ``room`` of them.
+
+    `calls` are the calls of migrate_pages() that ended meanwhile.
+    """
 
     def __init__(self, machine: Machine, room: int) -> None:
         if not 0 < room <= 1 << 24:
@@ -74,6 +98,7 @@ class StepLog:
         self._machine = machine
         self._room = room
         self._kept: tuple[MigrationStep, ...] | None = None
+        self._calls: tuple[MigrateCall, ...] = ()
 
     def __enter__(self) -> Self:
         if self._machine.check(lib.mv_step_log_begin(self._machine.c, self._room)) < 0:
@@ -82,11 +107,29 @@ class StepLog:
 
     def __exit__(self, *exc: object) -> None:
         if not self._machine.closed:
-            self._kept = self._read()
+            self._kept, self._calls = self._read(), self._read_calls()
             lib.mv_step_log_end(self._machine.c)
 
     def __iter__(self) -> Iterator[MigrationStep]:
         return iter(self._read() if self._kept is None else self._kept)
+
+    @property
+    def calls(self) -> tuple[MigrateCall, ...]:
+        """The last ``room`` calls of migrate_pages() that have ended, oldest first, also those with nothing to do."""
+        return self._read_calls() if self._kept is None else self._calls
+
+    def _read_calls(self) -> tuple[MigrateCall, ...]:
+        records = ffi.new("struct mv_call_record[]", self._room)
+        count = lib.mv_call_log(self._machine.c, records, self._room)
+        return tuple(
+            MigrateCall(
+                int(record.succeeded),
+                int(record.failed),
+                MigrateMode(record.mode),
+                MigrateReason(record.reason),
+            )
+            for record in records[0:count]
+        )
 
     def _read(self) -> tuple[MigrationStep, ...]:
         records = ffi.new("struct mv_step_record[]", self._room)

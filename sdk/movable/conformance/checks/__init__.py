@@ -27,6 +27,8 @@ MODULES = (
     "faults_compact",
     "placement",
     "ranges",
+    "company",
+    "nodes",
     "races",
 )
 """In the order in which their checks run: what is required comes first."""

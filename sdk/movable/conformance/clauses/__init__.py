@@ -5,6 +5,7 @@ Each has one sentence, the section it is taken from, and the rules by which the 
 
 from movable.conformance.clauses.claims import CAP
 from movable.conformance.clauses.clause import Clause
+from movable.conformance.clauses.company import LRU, NUMA
 from movable.conformance.clauses.lasting import ACC, DATA, FREE, LIFE, LIVE
 from movable.conformance.clauses.moving import ISO, MIG, PUT
 from movable.conformance.clauses.pages import CALL, MARK
@@ -27,4 +28,6 @@ CLAUSES: tuple[Clause, ...] = (
     *CAP,
     *RACE,
     *PLACE,
+    *LRU,
+    *NUMA,
 )
