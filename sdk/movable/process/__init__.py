@@ -2,6 +2,6 @@
 
 from movable.process.areas import Area, Entry, MemoryUse
 from movable.process.file import File, MigrateMethod
-from movable.process.process import Process
+from movable.process.process import AccessWatcher, Process
 
-__all__ = ["Area", "Entry", "File", "MemoryUse", "MigrateMethod", "Process"]
+__all__ = ["AccessWatcher", "Area", "Entry", "File", "MemoryUse", "MigrateMethod", "Process"]
