@@ -1,6 +1,6 @@
 """NUMA from user space: numactl's lists and policies, what a machine has, and scenarios of processes."""
 
-from movable.numa.accesses import Accesses, AccessMeter
+from movable.numa.accesses import Accesses, AccessMeter, pages_of
 from movable.numa.hardware import Hardware, NodeHardware, Show, hardware, show
 from movable.numa.nodelist import NodeList
 from movable.numa.policy import PolicyText
@@ -43,6 +43,7 @@ __all__ = [
     "load_scenario",
     "loads_scenario",
     "numastat",
+    "pages_of",
     "scenario",
     "show",
     "workload_text",

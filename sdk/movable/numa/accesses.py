@@ -1,7 +1,7 @@
 """What accesses cost: from which node to which they go, weighed by the distance matrix."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from attrs import field, frozen
 
@@ -81,6 +81,6 @@ class AccessMeter:
         return taken
 
 
-def pages_of(address: int, length: int) -> Iterator[int]:
+def pages_of(address: int, length: int) -> range:
     """The addresses of the pages of a range."""
-    return iter(range(address - address % PAGE_SIZE, address + length, PAGE_SIZE))
+    return range(address - address % PAGE_SIZE, address + length, PAGE_SIZE)

@@ -16,6 +16,7 @@ from movable.numa.policy import PolicyText
 from movable.numa.tasks import AreaState, Task
 from movable.page import Page
 from movable.process import File
+from movable.process.nodemask import mask_of, node_list
 from movable.vm import VM
 
 if TYPE_CHECKING:
@@ -228,9 +229,15 @@ class World:
         if self.launch.cpus is not None:
             allowed = self.launch.cpus.resolve(allowed, "--physcpubind", "CPU")
         if self.launch.nodes is not None:
-            with_cpus = [node.nid for node in self.vm.nodes if not allowed.isdisjoint(node.cpus)]
-            nodes = self.launch.nodes.resolve(with_cpus, "--cpunodebind", "node with CPUs")
-            allowed &= {cpu for nid in nodes for cpu in self.vm.nodes[nid].cpus}
+            nodes = self.launch.nodes.resolve(range(len(self.vm.nodes)), "--cpunodebind")
+            local = allowed & {cpu for nid in nodes for cpu in self.vm.nodes[nid].cpus}
+            if not local:
+                with_cpus = [node.nid for node in self.vm.nodes if not allowed.isdisjoint(node.cpus)]
+                raise ConfigError(
+                    f"--cpunodebind: {self.launch.nodes.text!r} has no CPU that the process may use; "
+                    f"choose of nodes {node_list(mask_of(with_cpus))}"
+                )
+            allowed = local
         return allowed
 
     def cpu(self, task: Task) -> int:
