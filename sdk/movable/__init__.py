@@ -49,6 +49,7 @@ from movable.flags import (
     MigrateMode,
     MigrateReason,
     MigrateType,
+    MpolMF,
     PageFlag,
     PageType,
     Prot,
@@ -73,7 +74,17 @@ from movable.observe import (
     pagetypeinfo,
 )
 from movable.page import Page
-from movable.process import Area, Entry, File, MemoryUse, MigrateMethod, Process
+from movable.process import (
+    BAD_POINTER,
+    CAP_SYS_NICE,
+    Area,
+    Credentials,
+    Entry,
+    File,
+    MemoryUse,
+    MigrateMethod,
+    Process,
+)
 from movable.sync import BitLock, Mutex, RWLock, SpinLock, WaitQueue, WorkQueue
 from movable.vm import (
     STEPS,
@@ -93,6 +104,8 @@ from movable.vm import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "BAD_POINTER",
+    "CAP_SYS_NICE",
     "GFP",
     "PAGE_KINDS",
     "PAGE_SIZE",
@@ -114,6 +127,7 @@ __all__ = [
     "CompactSettings",
     "ConfigError",
     "ContractViolation",
+    "Credentials",
     "DeadVM",
     "Driver",
     "DriverConformance",
@@ -138,6 +152,7 @@ __all__ = [
     "MigrateType",
     "MigrationStep",
     "MovableError",
+    "MpolMF",
     "Mutex",
     "Node",
     "NodeConfig",

@@ -14,7 +14,17 @@
 #include "entry_points.h"
 #include "violation.h"
 
+struct mempolicy;
+
+/* api_policy.c: what Python sees of a policy; of none for NULL. */
+void describe_policy(const struct mempolicy *policy, struct mv_policy *info);
+
 #define BROKEN LONG_MIN
+
+struct vma;
+
+/* Describes an area to Python. */
+void fill_vma(struct mv_vma *info, const struct vma *vma);
 
 /* `gil`: whether Python code may run inside. */
 #define API_BEGIN(vm, gil)                                                                                   \

@@ -4,6 +4,7 @@
 #include "fault.h"
 #include "filemap.h"
 #include "lru.h"
+#include "mpol_alloc.h"
 #include "non_lru.h"
 #include "page_list.h"
 #include "pagetable.h"
@@ -166,10 +167,8 @@ long mv_nr_vmas(struct vm *vm, unsigned int mm)
 	return (long)mm_of(vm, mm)->nr_vmas;
 }
 
-void mv_vma(struct vm *vm, unsigned int mm, unsigned int index, struct mv_vma *info)
+void fill_vma(struct mv_vma *info, const struct vma *vma)
 {
-	const struct vma *vma = mm_of(vm, mm)->vmas[index];
-
 	*info = (struct mv_vma){
 		.start = vma->start,
 		.end = vma->end,
@@ -178,10 +177,13 @@ void mv_vma(struct vm *vm, unsigned int mm, unsigned int index, struct mv_vma *i
 		.file = vma->file ? vma->file->id : 0,
 		.shmem = vma->file && !vma->file->as.owner,
 		.owner = vma->file ? vma->file->as.owner : NULL,
-		.has_policy = vma->has_policy,
-		.preferred = vma->has_policy ? vma->policy.preferred : -1,
-		.nodes = vma->has_policy ? vma->policy.nodes : 0,
 	};
+	describe_policy(vma_policy(vma, vma->start), &info->policy);
+}
+
+void mv_vma(struct vm *vm, unsigned int mm, unsigned int index, struct mv_vma *info)
+{
+	fill_vma(info, mm_of(vm, mm)->vmas[index]);
 }
 
 void mv_mm_counters(struct vm *vm, unsigned int mm, long *counters)
@@ -216,23 +218,4 @@ long mv_isolate_range(struct vm *vm, unsigned int id, unsigned long start, unsig
 	up_read(vm, &mm->mmap_sem);
 	mmput(vm, mm);
 	API_END(vm, (long)list->nr);
-}
-
-long mv_set_vma_policy(struct vm *vm, unsigned int id, unsigned long start, unsigned long length, int preferred,
-		       unsigned long nodes)
-{
-	struct mm *mm;
-	long answer;
-	const struct mempolicy policy = {preferred, nodes};
-
-	API_BEGIN(vm, true);
-	mm = get_mm(vm, id);
-	answer = vma_set_policy(vm, mm, start, length, &policy);
-	mmput(vm, mm);
-	API_END(vm, answer);
-}
-
-void mv_set_mm_policy(struct vm *vm, unsigned int mm, int preferred, unsigned long nodes)
-{
-	mm_of(vm, mm)->policy = (struct mempolicy){preferred, nodes};
 }

@@ -262,14 +262,21 @@ struct mv_mmap {
 	bool fixed;
 };
 
+/* Mode 0 (MPOL_DEFAULT): there is none. Without a mode flag `user` is empty. */
+struct mv_policy {
+	int mode;
+	unsigned int flags; /* mode flags */
+	bool local;
+	unsigned long nodes; /* effective; the node of MPOL_PREFERRED */
+	unsigned long user[16];
+};
+
 struct mv_vma {
 	unsigned long start, end, pgoff;
 	unsigned int flags, file;
 	bool shmem; /* shared anonymous memory */
 	void *owner; /* the file's */
-	bool has_policy;
-	int preferred;
-	unsigned long nodes;
+	struct mv_policy policy; /* its own, or the file's for its first page */
 };
 
 enum mv_pte {
@@ -307,9 +314,42 @@ void mv_vma(struct vm *vm, unsigned int mm, unsigned int index, struct mv_vma *v
 void mv_mm_counters(struct vm *vm, unsigned int mm, long *counters);
 long mv_clear_refs(struct vm *vm, unsigned int mm);
 long mv_isolate_range(struct vm *vm, unsigned int mm, unsigned long start, unsigned long end, struct page_list *list);
-long mv_set_vma_policy(struct vm *vm, unsigned int mm, unsigned long start, unsigned long length, int preferred,
-		       unsigned long nodes);
-void mv_set_mm_policy(struct vm *vm, unsigned int mm, int preferred, unsigned long nodes);
+
+/* Memory policies: api_policy.c. A request is mode, flags and user of a struct mv_policy. */
+long mv_set_mempolicy(struct vm *vm, unsigned int mm, const struct mv_policy *request);
+long mv_mbind(struct vm *vm, unsigned int mm, unsigned long start, unsigned long end,
+	      const struct mv_policy *request, unsigned int flags);
+void mv_policy_of_process(struct vm *vm, unsigned int mm, struct mv_policy *policy);
+long mv_policy_of_address(struct vm *vm, unsigned int mm, unsigned long address, struct mv_policy *policy);
+long mv_lookup_node(struct vm *vm, unsigned int mm, unsigned long address);
+int mv_il_next(struct vm *vm, unsigned int mm);
+unsigned long mv_mems_allowed(struct vm *vm, unsigned int mm);
+long mv_rebind_process(struct vm *vm, unsigned int mm, unsigned long mems);
+long mv_rebind_areas(struct vm *vm, unsigned int mm, unsigned long mems);
+void mv_set_spread_page(struct vm *vm, unsigned int mm, bool spread);
+
+/* NUMA calls: api_numa.c. Sets of nodes are a bit each; process 0 is none. */
+struct mv_move_arrays {
+	unsigned long count;
+	const unsigned long *pages;
+	const int *nodes; /* NULL with nr_nodes 0 */
+	int *status;
+	unsigned long nr_pages, nr_nodes, nr_status; /* so many entries can be accessed */
+};
+
+struct mv_numa_stats {
+	unsigned long pages, anon, dirty, mapmax, swapcache, active, writeback;
+	unsigned long node[64];
+};
+
+unsigned long mv_nodes_with_memory(struct vm *vm);
+long mv_migrate_nodes(struct vm *vm, unsigned int mm, unsigned long from, unsigned int nr_from, unsigned long to,
+		      bool move_all, unsigned long allowed);
+long mv_query_pages(struct vm *vm, unsigned int mm, const struct mv_move_arrays *arrays);
+long mv_move_pages(struct vm *vm, unsigned int mm, const struct mv_move_arrays *arrays, bool move_all,
+		   unsigned long mems, unsigned int caller, unsigned long allowed);
+long mv_numa_stats(struct vm *vm, unsigned int mm, unsigned long address, struct mv_vma *vma,
+		   struct mv_numa_stats *stats);
 
 /* Files, by id: api_file.c */
 struct mv_file {

@@ -4,7 +4,7 @@
 #include "filemap.h"
 #include "lru.h"
 #include "mlock.h"
-#include "policy.h"
+#include "mpol_alloc.h"
 #include "swap.h"
 #include "vma.h"
 
@@ -391,6 +391,17 @@ long pin_user_page(struct vm *vm, struct mm *mm, unsigned long address, bool wri
 		return -EFAULT;
 	page->_refcount++;
 	return (long)page_to_pfn(vm, page);
+}
+
+long lookup_node(struct vm *vm, struct mm *mm, unsigned long address)
+{
+	struct page *page;
+	int err = fault_in(vm, mm, address, false, &page);
+
+	if (err)
+		return err == -EFBIG ? -EFAULT : err;
+	/* The zero page lies where the kernel does: on the first node. */
+	return page ? page_zone(vm, page)->node->node_id : first_node(nodes_with_memory(vm));
 }
 
 int populate_page(struct vm *vm, struct mm *mm, unsigned long address)

@@ -26,6 +26,9 @@ int touch_process(struct vm *vm, struct mm *mm, unsigned long address, unsigned 
 /* get_user_pages() for one page: faulted in, with a reference, whatever becomes of the mapping. The pfn, or as above. */
 long pin_user_page(struct vm *vm, struct mm *mm, unsigned long address, bool write);
 
+/* The node of the page at an address, faulted in for reading (spec/migration.md 9.5); -EFAULT, -ENOMEM, -EINTR. */
+long lookup_node(struct vm *vm, struct mm *mm, unsigned long address);
+
 /* Faults the page of a VM_LOCKED area in, for writing where the area is private and writable. Takes mmap_sem. */
 int populate_page(struct vm *vm, struct mm *mm, unsigned long address);
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "lru.h"
-#include "policy.h"
+#include "mpol_alloc.h"
 #include "swap.h"
 #include "unmap.h"
 
@@ -86,6 +86,7 @@ static void free_file(struct file *file)
 		free((void *)(uintptr_t)radix_get(&file->store, index++));
 	radix_destroy(&file->store);
 	radix_destroy(&file->pages);
+	shared_policy_destroy(&file->policy);
 	free(file);
 }
 
@@ -240,9 +241,9 @@ bool try_to_free_buffers(struct vm *vm, struct page *page)
 }
 
 /* A page that is not cached yet: read from the store, locked, with a reference. -EEXIST: somebody was faster. */
-static int read_page(struct vm *vm, struct file *file, unsigned long index, const struct mm *mm, struct page **result)
+static int read_page(struct vm *vm, struct file *file, unsigned long index, struct mm *mm, struct page **result)
 {
-	struct page *page = alloc_page_mm(vm, GFP_HIGHUSER_MOVABLE, mm);
+	struct page *page = alloc_page_cache(vm, GFP_HIGHUSER_MOVABLE, file, index, mm);
 	int err;
 
 	if (!page)
@@ -267,7 +268,7 @@ static int read_page(struct vm *vm, struct file *file, unsigned long index, cons
 	return 0;
 }
 
-int filemap_get_page(struct vm *vm, struct file *file, unsigned long index, const struct mm *policy_of,
+int filemap_get_page(struct vm *vm, struct file *file, unsigned long index, struct mm *policy_of,
 		     struct page **result)
 {
 	for (;;) {

@@ -8,6 +8,7 @@
 #define MOVABLE_FILEMAP_H
 
 #include "rmap.h"
+#include "shared_policy.h"
 
 /* How the pages of a file are moved: its mapping's migratepage. */
 enum migrate_method { MIGRATE_BY_FALLBACK, MIGRATE_BY_COPY, MIGRATE_WITH_BUFFERS };
@@ -38,6 +39,7 @@ struct file {
 	struct radix store; /* malloc'ed blocks of PAGE_SIZE */
 	struct vm_lock i_mmap_lock;
 	struct list_head i_mmap;
+	struct shared_policy policy; /* shmem: of ranges of pages */
 };
 
 struct file_settings {
@@ -81,7 +83,7 @@ struct page *find_get_page(struct vm *vm, struct file *file, unsigned long index
  * The cached page, read in if need be, locked, with a reference. `policy_of` (may be NULL) is whose policy a new
  * page follows. 0, -ENOMEM; -EFBIG beyond the end of the file.
  */
-int filemap_get_page(struct vm *vm, struct file *file, unsigned long index, const struct mm *policy_of,
+int filemap_get_page(struct vm *vm, struct file *file, unsigned long index, struct mm *policy_of,
 		     struct page **page);
 
 /* read(2), write(2): whole bytes through the cache. How many bytes, or -ENOMEM. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "lock.h"
 
-static const char *const kind_names[NR_VM_LOCK_KINDS] = {"mmap_sem", "anon_vma lock", "i_mmap lock", "tree lock"};
+static const char *const kind_names[NR_VM_LOCK_KINDS] = {"mmap_sem", "anon_vma lock", "i_mmap lock", "tree lock",
+							   "task lock"};
 
 void vm_lock_init(struct vm *vm, struct vm_lock *lock, enum vm_lock_kind kind)
 {
@@ -32,7 +33,7 @@ static void wait_for(struct vm *vm, struct vm_lock *lock, bool write)
 		return;
 	}
 	sched_step(vm, EV_LOCK, lock->key);
-	sched_lock_attempt(vm, sched_lock_class(vm->sched, name), lock->key, kind_of(lock) == TREE_LOCK ? LOCK_SPIN : 0);
+	sched_lock_attempt(vm, sched_lock_class(vm->sched, name), lock->key, kind_of(lock) >= TREE_LOCK ? LOCK_SPIN : 0);
 	while (!is_free(lock, write))
 		sched_wait(vm, EV_WAIT, lock->key, false);
 }

@@ -17,6 +17,16 @@ static void init_struct_page(struct page *page, const struct zone *zone)
 	set_page_zone(page, zone);
 }
 
+uint64_t nodes_with_memory(const struct vm *vm)
+{
+	uint64_t nodes = 0;
+
+	for (unsigned int i = 0; i < vm->nr_zones; i++)
+		if (vm->zones[i].present_pages)
+			nodes |= 1ULL << vm->zones[i].node->node_id;
+	return nodes;
+}
+
 void memmap_make_ready(struct vm *vm, unsigned long pfn, unsigned long pages)
 {
 	unsigned long start = round_down(pfn, pageblock_nr_pages);

@@ -43,6 +43,9 @@ static inline int page_to_nid(const struct vm *vm, const struct page *page)
 	return page_zone(vm, page)->node->node_id;
 }
 
+/* The nodes with memory (the kernel's N_MEMORY), a bit each. */
+uint64_t nodes_with_memory(const struct vm *vm);
+
 static inline void set_page_zone(struct page *page, const struct zone *zone)
 {
 	page->flags = (page->flags & PAGE_FLAGS_MASK) | (unsigned long)(zone->id + 1) << PAGE_ZONE_SHIFT;

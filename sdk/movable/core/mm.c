@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "filemap.h"
+#include "mempolicy.h"
 #include "pagetable.h"
 #include "swap.h"
 #include "unmap.h"
@@ -38,7 +39,9 @@ struct mm *mm_create(struct vm *vm)
 		return NULL;
 	mm->users = 1;
 	vm_lock_init(vm, &mm->mmap_sem, MMAP_SEM);
-	mm->policy = (struct mempolicy){-1, ~0ULL};
+	vm_lock_init(vm, &mm->task_lock, TASK_LOCK);
+	mm->mems_allowed = nodes_with_memory(vm);
+	mm->spread_rotor = -1;
 	if (!add_to_table(vm, mm)) {
 		free(mm);
 		return NULL;
@@ -55,6 +58,7 @@ static void free_mm(struct mm *mm)
 {
 	radix_destroy(&mm->page_table);
 	free(mm->vmas);
+	free(mm->policy);
 	free(mm);
 }
 
@@ -91,6 +95,7 @@ void mm_destroy_all(struct vm *vm)
 
 			if (vma->anon_vma)
 				put_anon_vma(vma->anon_vma);
+			free(vma->policy);
 			free(vma);
 		}
 		free_mm(mm);
@@ -138,8 +143,11 @@ static int copy_vma(struct vm *vm, struct mm *child, struct vma *vma)
 	*copy = *vma;
 	/* Locks on memory are not inherited. */
 	copy->flags &= ~(unsigned int)VM_LOCKED;
-	err = vma_insert(child, copy);
+	err = mpol_dup(vma->policy, &copy->policy);
+	if (!err)
+		err = vma_insert(child, copy);
 	if (err) {
+		free(copy->policy);
 		free(copy);
 		return err;
 	}
@@ -151,12 +159,15 @@ static int copy_vma(struct vm *vm, struct mm *child, struct vma *vma)
 long mm_fork(struct vm *vm, struct mm *parent)
 {
 	struct mm *child = mm_create(vm);
-	int err = 0;
+	int err;
 
 	if (!child)
 		return -ENOMEM;
 	down_write(vm, &parent->mmap_sem);
-	child->policy = parent->policy;
+	child->mems_allowed = parent->mems_allowed;
+	child->il_next = parent->il_next;
+	child->spread_page = parent->spread_page;
+	err = mpol_dup(parent->policy, &child->policy);
 	for (unsigned int i = 0; i < parent->nr_vmas && !err; i++)
 		err = copy_vma(vm, child, parent->vmas[i]);
 	up_write(vm, &parent->mmap_sem);

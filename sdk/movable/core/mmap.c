@@ -236,27 +236,3 @@ long do_mlock(struct vm *vm, struct mm *mm, unsigned long start, unsigned long l
 	up_write(vm, &mm->mmap_sem);
 	return err || !lock ? err : mlock_populate(vm, mm, start, end);
 }
-
-static int policy_vma(struct vm *vm, struct vma *vma, const void *value)
-{
-	const struct mempolicy *policy = value;
-
-	(void)vm;
-	vma->has_policy = policy != NULL;
-	vma->policy = policy ? *policy : (struct mempolicy){-1, 0};
-	return 0;
-}
-
-long vma_set_policy(struct vm *vm, struct mm *mm, unsigned long start, unsigned long length,
-		    const struct mempolicy *policy)
-{
-	unsigned long end;
-	int err = page_range(start, length, &end);
-
-	if (err || !length)
-		return err;
-	down_write(vm, &mm->mmap_sem);
-	err = is_covered(mm, start, end) ? change_range(vm, mm, start, end, policy_vma, policy) : -EFAULT;
-	up_write(vm, &mm->mmap_sem);
-	return err;
-}

@@ -33,6 +33,7 @@ enum gfp_bits {
 	__GFP_DIRECT_RECLAIM = 0x400000,
 };
 
+#define GFP_KERNEL 0x24000c0u
 #define GFP_USER 0x24200c0u
 #define GFP_HIGHUSER_MOVABLE 0x24200cau
 

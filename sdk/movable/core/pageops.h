@@ -185,6 +185,14 @@ static inline void link_page(struct vm *vm, struct page *page, struct list_head 
 	list_add(&page->lru, head);
 }
 
+/* The same at the tail: a migration list, whose pages go in the order in which they were found. */
+static inline void link_page_tail(struct vm *vm, struct page *page, struct list_head *head)
+{
+	unlink_page(vm, page);
+	page->list_id = LIST_ID_VM;
+	list_add_tail(&page->lru, head);
+}
+
 /* Drops a reference; the last one frees the page. */
 void put_page(struct vm *vm, struct page *page);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "filemap.h"
+#include "mempolicy.h"
 #include "pagetable.h"
 #include "recount.h"
 #include "swap.h"
@@ -38,11 +39,24 @@ static long count_pte(struct vm *vm, struct vma *vma, unsigned long address, pte
 	return 0;
 }
 
+/* A policy that an owner has, or NULL. */
+static void policy_is_valid(struct vm *vm, const struct mempolicy *policy, const char *owner, unsigned int id)
+{
+	if (policy && !mpol_is_valid(vm, policy))
+		violation(vm, VM_RULE_RECOUNT_MM, NULL, "policy_is_valid", "a mode and nodes that can be",
+			  "%s %u: mode %d, flags 0x%x, nodes 0x%lx", owner, id, (int)policy->mode, policy->flags,
+			  (unsigned long)mpol_nodes(policy));
+}
+
 static void mm_is_valid(struct vm *vm, struct mm *mm, struct tally *tally)
 {
 	unsigned long end = 0;
 
 	memset(tally->counters, 0, sizeof(tally->counters));
+	policy_is_valid(vm, mm->policy, "process", mm->id);
+	if (!mm->mems_allowed || mm->mems_allowed & ~all_nodes(vm))
+		violation(vm, VM_RULE_RECOUNT_MM, NULL, "mm_is_valid", "some of the machine's nodes allowed",
+			  "process %u: mems_allowed 0x%lx", mm->id, (unsigned long)mm->mems_allowed);
 	for (unsigned int i = 0; i < mm->nr_vmas; i++) {
 		struct vma *vma = mm->vmas[i];
 
@@ -50,6 +64,7 @@ static void mm_is_valid(struct vm *vm, struct mm *mm, struct tally *tally)
 			violation(vm, VM_RULE_RECOUNT_MM, NULL, "mm_is_valid", "areas in order",
 				  "process %u: area at 0x%lx after 0x%lx", mm->id, vma->start, end);
 		end = vma->end;
+		policy_is_valid(vm, vma->policy, "an area of process", mm->id);
 	}
 	walk_page_range(vm, mm, 0, TASK_SIZE, count_pte, tally);
 	for (int i = 0; i < NR_MM_COUNTERS; i++)
@@ -77,6 +92,22 @@ static void page_maps_are_valid(struct vm *vm, unsigned long pfn, int maps)
 			  "%d entries, mapcount %d, refcount %d", maps, page_mapcount(page), page->_refcount);
 }
 
+static void policies_are_valid(struct vm *vm, const struct file *file)
+{
+	unsigned long end = 0;
+
+	for (unsigned int i = 0; i < file->policy.nr; i++) {
+		const struct policy_range *range = &file->policy.ranges[i];
+
+		if (!range->policy || range->start < end || range->start >= range->end || !file->shmem)
+			violation(vm, VM_RULE_RECOUNT_CACHE, NULL, "policies_are_valid", "ranges of shared memory in order",
+				  "file %u: policy of pages %lu to %lu after %lu", file->id, range->start, range->end,
+				  end);
+		policy_is_valid(vm, range->policy, "a range of file", file->id);
+		end = range->end;
+	}
+}
+
 static void file_is_valid(struct vm *vm, struct file *file, struct tally *tally)
 {
 	unsigned long index = 0, pages = 0;
@@ -92,6 +123,7 @@ static void file_is_valid(struct vm *vm, struct file *file, struct tally *tally)
 				  page->_refcount);
 		tally->dirty += !file->shmem && page_flag(page, PG_dirty);
 	}
+	policies_are_valid(vm, file);
 	if (pages != file->nr_pages)
 		violation(vm, VM_RULE_RECOUNT_CACHE, NULL, "file_is_valid", "the file's counter",
 			  "file %u: %lu pages, counter %lu", file->id, pages, file->nr_pages);

@@ -42,6 +42,7 @@ enum sched_event {
 	EV_RMAP,  /* one mapping of a page is about to be changed */
 	EV_MOVE,  /* a page in a cache is frozen, between its two places */
 	EV_ACCESS, /* a process is about to read or write memory; its address */
+	EV_REBIND, /* the nodes of a process change, between the two steps; the new ones */
 	NR_SCHED_EVENTS
 };
 

@@ -5,7 +5,7 @@
 
 #include "filemap.h"
 #include "lru.h"
-#include "policy.h"
+#include "mpol_alloc.h"
 
 static const struct address_space_operations swap_aops = {NULL, NULL, NULL};
 struct address_space swapper_space = {.a_ops = &swap_aops};

@@ -21,12 +21,6 @@ enum vma_flags { VM_READ = 1, VM_WRITE = 2, VM_EXEC = 4, VM_SHARED = 8, VM_LOCKE
 
 enum mm_counter { MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES, NR_MM_COUNTERS };
 
-/* Where pages of a fault may come from: a node to start at (-1: the CPU's own) and the nodes that are allowed. */
-struct mempolicy {
-	int preferred;
-	uint64_t nodes;
-};
-
 /* The areas that may map one anonymous page: those of a process and of its descendants. */
 struct anon_vma {
 	struct vm_lock lock;
@@ -35,6 +29,7 @@ struct anon_vma {
 };
 
 struct file;
+struct mempolicy;
 struct mm;
 
 /* An area. Of a file if `file` is set; shared anonymous memory has a file of its own. */
@@ -46,8 +41,7 @@ struct vma {
 	struct file *file;
 	struct anon_vma *anon_vma; /* NULL until the first private page */
 	struct list_head anon_node, i_mmap_node;
-	bool has_policy;
-	struct mempolicy policy;
+	struct mempolicy *policy; /* or NULL (mpol_alloc.h: vma_policy) */
 };
 
 struct mm {
@@ -59,7 +53,13 @@ struct mm {
 	struct radix page_table;
 	long counters[NR_MM_COUNTERS];
 	unsigned long locked_vm; /* pages of VM_LOCKED areas */
-	struct mempolicy policy;
+	/* Changed under task_lock; read without it, by who allocates. */
+	struct vm_lock task_lock;
+	uint64_t mems_allowed;
+	struct mempolicy *policy; /* or NULL */
+	int il_next;		  /* the rotor of an INTERLEAVE policy */
+	bool spread_page;	  /* memory_spread_page of its cpuset */
+	int spread_rotor;	  /* -1: not used yet */
 };
 
 #define list_vma(pos, member) ((struct vma *)((char *)(pos) - offsetof(struct vma, member)))

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "filemap.h"
+#include "mempolicy.h"
 
 unsigned int vma_index(const struct mm *mm, unsigned long address)
 {
@@ -33,12 +34,57 @@ void put_anon_vma(struct anon_vma *anon_vma)
 		free(anon_vma);
 }
 
+/* The area, which has no anon_vma, gets the other one's. mmap_sem held, for reading at least. */
+static void share_anon_vma(struct vm *vm, struct vma *vma, struct vma *other)
+{
+	struct anon_vma *anon_vma = other->anon_vma;
+
+	anon_vma->refs++;
+	down_write(vm, &anon_vma->lock);
+	/* Another thread's fault may have been faster. */
+	if (!vma->anon_vma) {
+		vma->anon_vma = anon_vma;
+		list_add_tail(&vma->anon_node, &other->anon_node);
+		anon_vma->refs++;
+	}
+	up_write(vm, &anon_vma->lock);
+	put_anon_vma(anon_vma);
+}
+
+/* Whether the areas touch and continue each other: all but access rights and reverse map are alike. */
+static bool is_continued_by(const struct vma *a, const struct vma *b)
+{
+	return a->end == b->start && !((a->flags ^ b->flags) & ~(unsigned int)VM_ACCESS_FLAGS) && a->file == b->file &&
+	       a->pgoff + ((a->end - a->start) >> PAGE_SHIFT) == b->pgoff && mpol_equal(a->policy, b->policy);
+}
+
+/* A neighbour that may be one area with this one some day, and has an anon_vma. */
+static struct vma *find_mergeable_anon_vma(const struct vma *vma)
+{
+	const struct mm *mm = vma->mm;
+	unsigned int index = vma_index(mm, vma->start);
+	struct vma *next = index + 1 < mm->nr_vmas ? mm->vmas[index + 1] : NULL;
+	struct vma *prev = index ? mm->vmas[index - 1] : NULL;
+
+	if (next && next->anon_vma && is_continued_by(vma, next))
+		return next;
+	if (prev && prev->anon_vma && is_continued_by(prev, vma))
+		return prev;
+	return NULL;
+}
+
 int anon_vma_prepare(struct vm *vm, struct vma *vma)
 {
 	struct anon_vma *anon_vma;
+	struct vma *neighbour;
 
 	if (vma->anon_vma)
 		return 0;
+	neighbour = find_mergeable_anon_vma(vma);
+	if (neighbour) {
+		share_anon_vma(vm, vma, neighbour);
+		return 0;
+	}
 	anon_vma = calloc(1, sizeof(*anon_vma));
 	if (!anon_vma)
 		return -ENOMEM;
@@ -103,6 +149,7 @@ void vma_remove(struct vm *vm, struct mm *mm, unsigned int index)
 		up_write(vm, &vma->file->i_mmap_lock);
 		file_put(vm, vma->file);
 	}
+	free(vma->policy);
 	free(vma);
 }
 
@@ -117,6 +164,10 @@ int vma_split_at(struct vm *vm, struct mm *mm, unsigned long address)
 	if (!upper)
 		return -ENOMEM;
 	*upper = *vma;
+	if (mpol_dup(vma->policy, &upper->policy)) {
+		free(upper);
+		return -ENOMEM;
+	}
 	upper->pgoff += (address - vma->start) >> PAGE_SHIFT;
 	upper->start = address;
 	/* Linked before the lower part shrinks: at no time is a page outside both. */
@@ -133,6 +184,7 @@ int vma_split_at(struct vm *vm, struct mm *mm, unsigned long address)
 			list_del(&upper->i_mmap_node);
 			file_put(vm, upper->file);
 		}
+		free(upper->policy);
 		free(upper);
 	}
 	return err;
@@ -140,13 +192,9 @@ int vma_split_at(struct vm *vm, struct mm *mm, unsigned long address)
 
 static bool can_merge(const struct vma *a, const struct vma *b)
 {
-	bool same_policy = a->policy.preferred == b->policy.preferred && a->policy.nodes == b->policy.nodes;
-
-	if (a->has_policy != b->has_policy || (a->has_policy && !same_policy))
-		return false;
 	return a->end == b->start && a->flags == b->flags && a->file == b->file &&
 	       a->pgoff + ((a->end - a->start) >> PAGE_SHIFT) == b->pgoff &&
-	       (!a->anon_vma || !b->anon_vma || a->anon_vma == b->anon_vma);
+	       (!a->anon_vma || !b->anon_vma || a->anon_vma == b->anon_vma) && mpol_equal(a->policy, b->policy);
 }
 
 /* The lower area takes over the upper one. */
@@ -154,13 +202,8 @@ static void merge(struct vm *vm, struct mm *mm, unsigned int index)
 {
 	struct vma *a = mm->vmas[index], *b = mm->vmas[index + 1];
 
-	if (!a->anon_vma && b->anon_vma) {
-		down_write(vm, &b->anon_vma->lock);
-		a->anon_vma = b->anon_vma;
-		a->anon_vma->refs++;
-		list_add_tail(&a->anon_node, &b->anon_node);
-		up_write(vm, &b->anon_vma->lock);
-	}
+	if (!a->anon_vma && b->anon_vma)
+		share_anon_vma(vm, a, b);
 	a->end = b->end;
 	vma_remove(vm, mm, index + 1);
 }

@@ -58,8 +58,4 @@ long do_mprotect(struct vm *vm, struct mm *mm, unsigned long start, unsigned lon
 /* Locks or unlocks memory; locking faults it in. 0, -EINVAL; -ENOMEM if a part is not mapped. */
 long do_mlock(struct vm *vm, struct mm *mm, unsigned long start, unsigned long length, bool lock);
 
-/* Sets the allocation policy of a range, or (NULL) takes it away. 0, -EINVAL, -ENOMEM; -EFAULT if it has a hole. */
-long vma_set_policy(struct vm *vm, struct mm *mm, unsigned long start, unsigned long length,
-		    const struct mempolicy *policy);
-
 #endif

@@ -1,11 +1,12 @@
 """The placement daemon: moves pages to where they are used, with nothing but what user space has."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from attrs import define, field, frozen
+from attrs import frozen
 
 from movable.placement.heat import HeatMap, cheapest
+from movable.placement.history import History
 from movable.placement.mover import Outcome, move, nodes_of_pages
 from movable.placement.profiler import PageId, Profiler
 from movable.placement.settings import PlacementSettings
@@ -36,20 +37,10 @@ class Interval:
         return self.outcomes.get(Outcome.MOVED, 0)
 
 
-@define(eq=False)
-class _Record:
-    """What the daemon remembers of a page: its moves, tries that failed, and until when it is left alone."""
-
-    moves: list[tuple[int, int, int]] = field(factory=list)
-    tries: int = 0
-    until: int = 0
-
-
 @frozen
 class _Order:
-    """A page that should move. ``members`` are all names under which it is known, ``saving`` what it would bring."""
+    """A page that should move. ``members`` are the names under which it was seen, ``saving`` what a move would bring."""
 
-    page: PageId
     members: tuple[PageId, ...]
     source: int
     target: int
@@ -79,9 +70,8 @@ class PlacementDaemon:
         self.intervals: list[Interval] = []
         self.given_up: Counter[Outcome] = Counter()
         """How often a page was left alone for a while, and why."""
-        self._distances = vm.config.distance_table
         self._heat = HeatMap(settings.decay)
-        self._records: dict[PageId, _Record] = {}
+        self._history = History(settings)
         self._full: dict[int, int] = {}
         self._denied: set[int] = set()
 
@@ -91,46 +81,136 @@ class PlacementDaemon:
         return len(self.intervals)
 
     def tick(self) -> Interval:
-        """An interval is over: move what should move; what was done."""
+        """An interval is over: move what should move. What was done."""
         seen = self.profiler.take()
         self._heat.add(seen)
-        for page in self._heat:
-            if page[0] == self.process.pid or page[0] in self._denied:
-                self._heat.forget(page)
         orders, held = self._orders()
-        chosen = orders[: self.settings.rate]
-        outcomes: Counter[Outcome] = Counter()
-        for pid in dict.fromkeys(order.page[0] for order in chosen):
-            mine = {order.page[1]: order for order in chosen if order.page[0] == pid}
-            targets = {address: order.target for address, order in mine.items()}
-            for address, outcome in move(
-                self.process, pid, targets, shared=self.settings.move_shared
-            ):
-                outcomes[outcome] += 1
-                self._note(mine[address], outcome)
+        chosen = self._affordable(orders)
         interval = Interval(
-            self.now, len(seen), len(orders) + held, len(orders) - len(chosen), held, dict(outcomes)
+            index=self.now,
+            seen=len(seen),
+            wanted=len(orders) + held,
+            limited=len(orders) - len(chosen),
+            held=held,
+            outcomes=self._move(chosen),
         )
         self.intervals.append(interval)
-        self._tidy()
+        self._history.tidy(self.now)
         return interval
 
     # What should move
 
     def _orders(self) -> tuple[list[_Order], int]:
         """The pages that should move, the most rewarding first, and how many are held back."""
-        usable = self._usable_nodes()
+        full = {nid for nid, until in self._full.items() if until > self.now}
         orders, held = [], 0
         for members, source, allowed in self._candidates():
-            heat: Counter[int] = Counter()
+            heat: dict[int, float] = {}
             for page in members:
-                heat.update(self._heat.of(page))
-            target, gain = cheapest(heat, source, allowed & usable, self._distances)
-            if target == source or gain < self.settings.gain or heat.total() < self.settings.least:
+                for user, count in self._heat.of(page).items():
+                    heat[user] = heat.get(user, 0.0) + count
+            total = sum(heat.values())
+            target, gain = cheapest(heat, source, allowed - full, self.vm.config.distance_table)
+            if target == source or gain < self.settings.gain or total < self.settings.least:
                 continue
-            if self._bounces(members[0], target) >= self.settings.bounces and self._returns(members[0], target):
+            if any(self._history.worn(page, target) for page in members):
                 held += 1
-                continue
-            orders.append(_Order(members[0], members, source, target, gain * heat.total()))
-        orders.sort(key=lambda order: (-order.saving, order.page))
+            else:
+                orders.append(_Order(members, source, target, gain * total))
+        orders.sort(key=lambda order: (-order.saving, order.members))
         return orders, held
+
+    def _candidates(self) -> Iterator[tuple[tuple[PageId, ...], int, frozenset[int]]]:
+        """The hot pages that are not left alone: their names, where they are, and the nodes of their process.
+
+        A page that several processes map is one candidate if shared pages may move, else one of each.
+        """
+        by_pid: dict[int, list[int]] = {}
+        for pid, address in self._heat:
+            if not self._history.resting((pid, address), self.now):
+                by_pid.setdefault(pid, []).append(address)
+        processes = {process.pid: process for process in self.vm.processes if not process.ended}
+        groups: dict[object, list[PageId]] = {}
+        places: dict[PageId, int] = {}
+        for pid, addresses in by_pid.items():
+            process = processes.get(pid)
+            if process is None:
+                self._forget_process(pid)
+                continue
+            if pid == self.process.pid or pid in self._denied:
+                continue
+            for address, node in nodes_of_pages(self.process, pid, addresses).items():
+                page = (pid, address)
+                if node < 0:
+                    self._forget(page)
+                    continue
+                places[page] = node
+                groups.setdefault(self._frame(process, address) or page, []).append(page)
+        for members in groups.values():
+            yield tuple(sorted(members)), places[members[0]], processes[min(members)[0]].mems_allowed
+
+    def _frame(self, process: Process, address: int) -> int | None:
+        """The frame of a page, where that matters: root may read it in /proc/PID/pagemap."""
+        page = process.page(address) if self.settings.move_shared else None
+        return None if page is None else page.pfn
+
+    def _affordable(self, orders: list[_Order]) -> list[_Order]:
+        """As many as the rate allows, as long as their nodes keep their reserve."""
+        room = {
+            node.nid: sum(zone.free_pages - int(zone.managed * self.settings.reserve) for zone in node.zones)
+            for node in self.vm.nodes
+        }
+        chosen: list[_Order] = []
+        for order in orders:
+            if len(chosen) < self.settings.rate and room[order.target] > 0:
+                room[order.target] -= 1
+                chosen.append(order)
+        return chosen
+
+    # Moving
+
+    def _move(self, orders: list[_Order]) -> Mapping[Outcome, int]:
+        """Move pages, process by process; how many became what."""
+        outcomes: Counter[Outcome] = Counter()
+        by_pid: dict[int, dict[int, _Order]] = {}
+        for order in orders:
+            pid, address = order.members[0]
+            by_pid.setdefault(pid, {})[address] = order
+        for pid, mine in by_pid.items():
+            targets = {address: order.target for address, order in mine.items()}
+            for address, outcome in move(self.process, pid, targets, shared=self.settings.move_shared):
+                outcomes[outcome] += 1
+                self._note(mine[address], outcome)
+        return dict(outcomes)
+
+    def _note(self, order: _Order, outcome: Outcome) -> None:
+        """Draw the conclusions."""
+        match outcome:
+            case Outcome.MOVED:
+                for page in order.members:
+                    self._history.moved(page, self.now, order.source, order.target)
+            case Outcome.BUSY | Outcome.OUTSIDE:
+                if any([self._history.failed(page, self.now) for page in order.members]):
+                    self.given_up[outcome] += 1
+            case Outcome.SHARED:
+                self.given_up[outcome] += 1
+                for page in order.members:
+                    self._history.give_up(page, self.now)
+            case Outcome.FULL:
+                self._full[order.target] = self.now + 1 + self.settings.rest
+            case Outcome.GONE:
+                for page in order.members:
+                    self._forget(page)
+            case Outcome.DENIED:
+                self.given_up[outcome] += 1
+                self._denied.add(order.members[0][0])
+            case Outcome.ENDED:
+                self._forget_process(order.members[0][0])
+
+    def _forget(self, page: PageId) -> None:
+        self._heat.forget(page)
+        self._history.forget(page)
+
+    def _forget_process(self, pid: int) -> None:
+        self._heat.forget_process(pid)
+        self._history.forget_process(pid)

@@ -1,7 +1,20 @@
 """Processes and files: address spaces, page tables, page caches."""
 
 from movable.process.areas import Area, Entry, MemoryUse
+from movable.process.credentials import CAP_SYS_NICE, Credentials
 from movable.process.file import File, MigrateMethod
+from movable.process.nodemask import BAD_POINTER
 from movable.process.process import AccessWatcher, Process
 
-__all__ = ["AccessWatcher", "Area", "Entry", "File", "MemoryUse", "MigrateMethod", "Process"]
+__all__ = [
+    "BAD_POINTER",
+    "CAP_SYS_NICE",
+    "AccessWatcher",
+    "Area",
+    "Credentials",
+    "Entry",
+    "File",
+    "MemoryUse",
+    "MigrateMethod",
+    "Process",
+]

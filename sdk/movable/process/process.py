@@ -11,7 +11,10 @@ from movable.lists import PageList
 from movable.machine import Machine
 from movable.page import Page
 from movable.process.areas import Area, Entry, MemoryUse, area_of, entry_of, vma_flags
+from movable.process.credentials import Credentials
 from movable.process.file import File, page_aligned
+from movable.process.moving_calls import MovingCalls
+from movable.process.numa_maps import NumaMaps
 
 if TYPE_CHECKING:
     from movable.vm import VM
@@ -23,7 +26,7 @@ _END = 0x7FFF_FFFF_F000
 AccessWatcher = Callable[["Process", int, int, bool], object]
 
 
-class Process:
+class Process(MovingCalls, NumaMaps):
     """A process, made by `VM.process` or `fork`. It runs on the VM's current CPU.
 
     Addresses and lengths are bytes. Contents are real: what is written lies in page frames, moves with them, and goes
@@ -31,37 +34,61 @@ class Process:
     that would kill the process raises SegmentationFault or BusError.
     """
 
-    def __init__(self, vm: "VM", mm: int, pid: int, uid: int) -> None:
+    def __init__(self, vm: "VM", mm: int | None, pid: int, credentials: Credentials) -> None:
         self.vm = vm
         self.pid = pid
-        self.uid = uid
+        self.credentials = credentials
+        """Who the process is; settable."""
+        self.kernel_thread = mm is None
+        """Whether it is one of the kernel's own, without memory (`VM.kernel_thread`)."""
         self._machine: Machine = vm.machine
         self._mm: int | None = mm
 
     def __repr__(self) -> str:
-        return f"<Process {self.pid}{', ended' if self._mm is None else ''}>"
+        return f"<Process {self.pid}{f', {self._state()}' if self._mm is None else ''}>"
+
+    @property
+    def uid(self) -> int:
+        """The real user id."""
+        return self.credentials.uid
 
     @property
     def ended(self) -> bool:
         """Whether exit() has been called."""
-        return self._mm is None
+        return self._mm is None and not self.kernel_thread
+
+    def _state(self) -> str:
+        return "kernel thread" if self.kernel_thread else "ended"
 
     def mm(self) -> int:
-        """The core's number of the process's memory. MovableError if the process has ended."""
+        """The core's number of the process's memory. MovableError if it has none any more, or never had."""
         if self._mm is None:
-            raise MovableError(f"process {self.pid} has ended")
+            state = "is a kernel thread and has no memory" if self.kernel_thread else "has ended"
+            raise MovableError(f"process {self.pid} {state}")
         return self._mm
 
     def fork(self) -> "Process":
         """A child that shares every page: private ones until one of the two writes. SystemCallError ENOMEM."""
         mm = self._answer("fork", lib.mv_mm_fork(self._machine.c, self.mm()))
-        return self.vm.adopt_process(mm, self.uid)
+        child = self.vm.adopt_process(mm, self.credentials)
+        child._heap, child._stack = self._heap, self._stack
+        return child
 
-    def exit(self) -> None:
-        """End the process: everything is unmapped."""
+    def exit(self, *, reap: bool = True) -> None:
+        """End the process: everything is unmapped.
+
+        Without ``reap`` it stays a zombie, whose pid is known but which has no memory, until reap().
+        """
         mm, self._mm = self.mm(), None
-        self.vm.forget_process(self)
+        if reap:
+            self.vm.forget_process(self)
         self._machine.check(lib.mv_mm_exit(self._machine.c, mm))
+
+    def reap(self) -> None:
+        """Wait for a zombie: its pid is known no more. MovableError if it is none."""
+        if not self.ended or self.vm.find_process(self.pid) is not self:
+            raise MovableError(f"process {self.pid} is no zombie; exit(reap=False) leaves one")
+        self.vm.forget_process(self)
 
     # Areas
 

@@ -42,6 +42,7 @@ class Event(IntEnum):
     RMAP = 24
     MOVE = 25
     ACCESS = 26
+    REBIND = 27
 
 
 CALLBACKS = (Event.ISOLATE, Event.MIGRATE, Event.PUTBACK)
@@ -57,7 +58,7 @@ _PAGE_EVENTS = frozenset(range(Event.LOCK_PAGE, Event.PUT_PAGE + 1)) | {
     Event.ACCESS,
 }
 _VM_LOCK_KEY = 1 << 60
-_VM_LOCKS = ("mmap_sem", "anon_vma lock", "i_mmap lock", "tree lock")
+_VM_LOCKS = ("mmap_sem", "anon_vma lock", "i_mmap lock", "tree lock", "task lock")
 _WORDS = {
     Event.OP: "->",
     Event.LOCK: "lock",
@@ -83,6 +84,7 @@ _WORDS = {
     Event.RMAP: "changes a mapping of page",
     Event.MOVE: "has frozen page",
     Event.ACCESS: "accesses memory at",
+    Event.REBIND: "changes the nodes of a process to",
     Event.LINE: "line",
     Event.END: "end",
     Event.START: "start",

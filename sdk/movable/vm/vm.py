@@ -21,13 +21,14 @@ from movable.flags import (
 from movable.lists import PageList
 from movable.machine import BROKEN, Machine
 from movable.page import Page
-from movable.process import AccessWatcher, File, MigrateMethod, Process
+from movable.process import AccessWatcher
 from movable.sync import Scheduling, WorkQueue
 from movable.sync.waiting import CPU_MASK, cpu_of
 from movable.vm import compaction, counters, migration
 from movable.vm.boot import BootConfig
 from movable.vm.contig import RangeCalls
 from movable.vm.lru import Lru
+from movable.vm.processes import ProcessTable
 from movable.vm.steps import StepLog
 from movable.vm.zones import Node, Zone, read_zones
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from movable.drivers import AddressSpace
 
 
-class VM(RangeCalls):
+class VM(ProcessTable, RangeCalls):
     """An emulated machine: nodes, zones, page frames with contents, CPUs.
 
     ``machine`` is a MachineConfig, the name of a preset, or the path of a TOML file. ``debug`` and
@@ -70,8 +71,6 @@ class VM(RangeCalls):
         )
         self.lru = Lru(self.machine, len(self.nodes))
         """The LRU lists of the nodes, and what is done with them."""
-        self._processes: dict[int, Process] = {}
-        self._last_pid = 0
         self.sched: Scheduling | None = None
         """The schedule under which several CPUs take turns (`movable.sched`), while one runs."""
         self._mappings: list[AddressSpace] = []
@@ -256,67 +255,7 @@ class VM(RangeCalls):
         """A log of migration steps: ``with vm.steps() as log`` notes those done meanwhile, the last ``room``."""
         return StepLog(self.machine, room)
 
-    # Processes and files
-
-    def process(self, uid: int = 0) -> Process:
-        """A new process without memory. MemoryError if there is none for it."""
-        mm = self.machine.check(lib.mv_mm_create(self.machine.c))
-        if mm < 0:
-            raise MemoryError("no memory for a process")
-        return self.adopt_process(mm, uid)
-
-    @property
-    def processes(self) -> tuple[Process, ...]:
-        """The processes that live, by pid."""
-        return tuple(self._processes.values())
-
-    def adopt_process(self, mm: int, uid: int) -> Process:
-        """Called for memory that the core has made: the process that owns it."""
-        self._last_pid += 1
-        process = Process(self, mm, self._last_pid, uid)
-        self._processes[process.pid] = process
-        return process
-
-    def forget_process(self, process: Process) -> None:
-        """Called by a process that ends."""
-        del self._processes[process.pid]
-
-    def file(
-        self,
-        name: str,
-        size: int = 0,
-        *,
-        tmpfs: bool = False,
-        migratepage: MigrateMethod = MigrateMethod.MIGRATE_PAGE,
-        writepage: bool = True,
-        writepage_error: int = 0,
-        slow_device: bool = False,
-    ) -> File:
-        """A new file of zeros. ``tmpfs`` pages are swapbacked; BUFFER_MIGRATE_PAGE files keep buffers at pages."""
-        return File(
-            self.machine,
-            name,
-            size,
-            tmpfs=tmpfs,
-            migratepage=migratepage,
-            writepage=writepage,
-            writepage_error=writepage_error,
-            slow_device=slow_device,
-        )
-
-    def swapon(self, slots: int) -> None:
-        """Add this many pages of swap space. MemoryError if there is no memory for them."""
-        if not 0 <= slots < 1 << 32:
-            raise MovableError(f"slots: must be 0 or more pages, not {slots}")
-        if self.machine.check(lib.mv_swapon(self.machine.c, slots)) < 0:
-            raise MemoryError("no memory for swap space")
-
-    @property
-    def swap(self) -> tuple[int, int]:
-        """Slots of swap space: all, and those in use."""
-        slots, used = ffi.new("unsigned long *"), ffi.new("unsigned long *")
-        lib.mv_swap_info(self.machine.c, slots, used)
-        return slots[0], used[0]
+    # Reclaim
 
     def reclaim(self, pages: int, node: int | None = None) -> int:
         """Free up to about so many LRU pages of a node, as the allocator does when memory is short; how many."""

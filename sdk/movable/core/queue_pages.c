@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+#include "queue_pages.h"
+
+#include "lru.h"
+#include "non_lru.h"
+#include "rmap.h"
+#include "vma.h"
+
+struct queue_pages {
+	struct list_head *pagelist;
+	uint64_t nodes;
+	unsigned int flags;
+};
+
+int queue_page(struct vm *vm, struct page *page, struct list_head *pagelist)
+{
+	int err = isolate_lru_page(vm, page);
+
+	if (err)
+		return err;
+	link_page_tail(vm, page, pagelist);
+	mod_isolated(vm, page, 1);
+	return 0;
+}
+
+/* Shared pages, and pages off the LRU, are passed over in silence. */
+static long queue_pte(struct vm *vm, struct vma *vma, unsigned long address, pte_t *pte, void *private)
+{
+	const struct queue_pages *qp = private;
+	struct page *page;
+
+	(void)vma;
+	(void)address;
+	if (!pte_maps_page(*pte))
+		return 0;
+	page = pte_page(vm, *pte);
+	if (page_flag(page, PG_reserved))
+		return 0;
+	if ((qp->nodes >> page_to_nid(vm, page) & 1) == !!(qp->flags & MPOL_MF_INVERT))
+		return 0;
+	if (qp->flags & MPOL_MF_MOVE_ALL || page_mapcount(page) == 1)
+		queue_page(vm, page, qp->pagelist);
+	return 0;
+}
+
+/* Whether the scan takes the step from one area to the next for a hole in the range. */
+static bool is_hole(const struct mm *mm, unsigned int index, const struct vma *prev, unsigned long end)
+{
+	const struct vma *vma = mm->vmas[index];
+
+	return (index + 1 == mm->nr_vmas && vma->end < end) || (prev && prev->end < vma->start);
+}
+
+int queue_pages_range(struct vm *vm, struct mm *mm, unsigned long start, unsigned long end, uint64_t nodes,
+		      unsigned int flags, struct list_head *pagelist)
+{
+	struct queue_pages qp = {pagelist, nodes, flags};
+	const struct vma *prev = NULL;
+
+	for (unsigned int i = vma_index(mm, start); i < mm->nr_vmas && mm->vmas[i]->start < end; i++) {
+		struct vma *vma = mm->vmas[i];
+
+		if (!(flags & MPOL_MF_DISCONTIG_OK) && is_hole(mm, i, prev, end))
+			return -EFAULT;
+		prev = vma;
+		/* STRICT alone looks at no page. */
+		if (flags & (MPOL_MF_MOVE | MPOL_MF_MOVE_ALL))
+			walk_vma(vm, vma, start > vma->start ? start : vma->start, end < vma->end ? end : vma->end,
+				 queue_pte, &qp);
+	}
+	return 0;
+}
