@@ -32,6 +32,11 @@ class NodeList:
     def __str__(self) -> str:
         return self.text
 
+    @property
+    def single(self) -> bool:
+        """Whether it was written as one number."""
+        return len(self.ranges) == 1 and self.ranges[0][0] == self.ranges[0][1] and not self.inverted
+
     @classmethod
     def parse(cls, text: str, where: str) -> "NodeList":
         """Read a list; ``where`` is the option or field, for the messages of ConfigError."""

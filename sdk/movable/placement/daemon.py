@@ -20,8 +20,8 @@ __all__ = ["Interval", "PlacementDaemon"]
 class Interval:
     """What the daemon did in an interval. Counts of pages.
 
-    ``seen`` pages were seen in use, ``wanted`` would be cheaper elsewhere. Of those ``limited`` were beyond the rate and
-    ``held`` had been moved back and forth enough; the rest was tried, with these ``outcomes``.
+    ``seen`` pages were seen in use, ``wanted`` would be cheaper elsewhere. Of those ``limited`` were beyond the rate or
+    the room there is, ``held`` had been moved back and forth enough; the rest was tried, with these ``outcomes``.
     """
 
     index: int
@@ -39,7 +39,7 @@ class Interval:
 
 @frozen
 class _Order:
-    """A page that should move. ``members`` are the names under which it was seen, ``saving`` what a move would bring."""
+    """A page that should move. ``members`` are the names under which it was seen, ``saving`` what a move brings."""
 
     members: tuple[PageId, ...]
     source: int
@@ -190,8 +190,8 @@ class PlacementDaemon:
                 for page in order.members:
                     self._history.moved(page, self.now, order.source, order.target)
             case Outcome.BUSY | Outcome.OUTSIDE:
-                if any([self._history.failed(page, self.now) for page in order.members]):
-                    self.given_up[outcome] += 1
+                given_up = [self._history.failed(page, self.now) for page in order.members]
+                self.given_up[outcome] += any(given_up)
             case Outcome.SHARED:
                 self.given_up[outcome] += 1
                 for page in order.members:

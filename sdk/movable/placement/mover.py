@@ -56,7 +56,7 @@ _BY_ERRNO = {
 
 
 def nodes_of_pages(caller: Process, pid: int, addresses: Iterable[int]) -> dict[int, int]:
-    """Where pages are, by address: a node, or a negative errno. Empty if the process has ended or is not the caller's."""
+    """Where pages are, by address: a node or a negative errno. Empty if the process has ended or may not be asked."""
     listed = list(addresses)
     try:
         return dict(zip(listed, caller.move_pages(pid, listed), strict=True))

@@ -2,10 +2,10 @@
 
 `AccessMeter` knows every access; no real profiler does. The two here see what real ones see on Linux:
 
-* `AccessSampler` is a processor's sampling of memory accesses (PEBS, IBS, as ``perf mem record`` reads it): of every
-  so many accesses one, with process, CPU and address.
-* `AccessedBits` is a scan of page tables (``/proc/PID/clear_refs``, idle page tracking): which pages were used since the
-  last scan, neither how often nor by which CPU. The process's CPU is that of ``/proc/PID/stat``, where it was last seen.
+* `AccessSampler` is a processor's sampling of memory accesses (PEBS, IBS, as ``perf mem record`` reads it): of so many
+  accesses one, with process, CPU and address.
+* `AccessedBits` is a scan of page tables (``/proc/PID/clear_refs``, idle page tracking): which pages were used since
+  the last scan, neither how often nor by which CPU. The process's CPU is that of ``/proc/PID/stat``, the last one.
 """
 
 import random
@@ -116,4 +116,3 @@ class AccessedBits(_Watcher):
                     seen[process.pid, entry.address] = {self.node_of[cpu]: 1}
             process.clear_refs()
         return seen
-
