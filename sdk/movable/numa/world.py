@@ -222,10 +222,7 @@ class World:
 
     def cpus(self, task: Task) -> frozenset[int]:
         """The CPUs that a process may run on: those of its cpuset, less what it was launched with forbids."""
-        allowed = frozenset(range(self.vm.config.cpus))
-        listed = task.process.cpuset.read("cpuset.cpus").strip()
-        if listed:
-            allowed = NodeList.parse(listed, "cpuset.cpus").resolve(allowed, "cpuset.cpus", "CPU")
+        allowed = task.process.cpuset.cpus
         if self.launch.cpus is not None:
             allowed = self.launch.cpus.resolve(allowed, "--physcpubind", "CPU")
         if self.launch.nodes is not None:
@@ -268,10 +265,9 @@ class World:
 
     def _make_cpuset(self, spec: CpusetSpec) -> None:
         parent, _, name = spec.path.rpartition("/")
-        made = self.cpuset(parent or "/").create(name)
-        made.write("cpuset.mems", spec.mems)
-        made.write("cpuset.cpus", spec.cpus or f"0-{self.vm.config.cpus - 1}")
-        made.write("cpuset.memory_migrate", str(int(spec.memory_migrate)))
+        above = self.cpuset(parent or "/")
+        made = above.create(name, mems=spec.mems, cpus=spec.cpus or above.read("cpuset.cpus"))
+        made.memory_migrate = spec.memory_migrate
         self._cpusets[spec.path] = made
 
     def migrate_pages(self, name: str, old: str, new: str) -> int:
