@@ -12,6 +12,7 @@ from movable import (
     Entry,
     LruList,
     MovableError,
+    Mpol,
     PageFlag,
     Process,
     Prot,
@@ -215,9 +216,8 @@ def test_memory_that_is_not_there(vm: VM, process: Process) -> None:
         (lambda p: p.munmap(0x10000, 0), errno.EINVAL),
         (lambda p: p.mprotect(0x10000, PAGE_SIZE, Prot.READ), errno.ENOMEM),
         (lambda p: p.mlock(0x10000, PAGE_SIZE), errno.ENOMEM),
-        (lambda p: p.place([0], address=0x10000, length=PAGE_SIZE), errno.EFAULT),
     ],
-    ids=["nothing", "too much", "unaligned", "no length", "mprotect", "mlock", "place"],
+    ids=["nothing", "too much", "unaligned", "no length", "mprotect", "mlock"],
 )
 def test_bad_calls_have_an_errno(process: Process, call: object, expected: int) -> None:
     """A system call that the kernel would refuse is a SystemCallError with its errno, and an OSError."""
@@ -235,14 +235,12 @@ def test_pages_come_from_where_they_should() -> None:
         address = process.mmap(3 * PAGE_SIZE)
         vm.cpu = vm.nodes[1].cpus[0]
         process.touch(address)
-        process.place([2, 3], preferred=3)
+        process.set_mempolicy(Mpol.PREFERRED, [3])
         process.touch(address + PAGE_SIZE)
-        process.place([0], address=address + 2 * PAGE_SIZE, length=PAGE_SIZE)
+        process.mbind(address + 2 * PAGE_SIZE, PAGE_SIZE, Mpol.BIND, [0])
         process.touch(address + 2 * PAGE_SIZE)
         assert [page.nid for page in process.pages().values()] == [1, 3, 0]
-        assert [area.nodes for area in process.areas] == [None, frozenset({0})]
-        with pytest.raises(MovableError, match="nodes: this machine has nodes 0 to 3"):
-            process.place([4])
+        assert [str(area.policy) for area in process.areas] == ["None", "bind:0"]
 
 
 def test_swap_keeps_contents(vm: VM, process: Process) -> None:

@@ -6,6 +6,7 @@ from attrs import frozen
 
 from movable._core import lib
 from movable.flags import Prot
+from movable.process.policy import Policy, policy_of
 
 PAGE_SHIFT = 12
 
@@ -18,7 +19,7 @@ class Area:
     """A VMA: addresses in bytes, ``end`` excluded.
 
     ``file`` is the name of the mapped file, None for anonymous memory; ``offset`` is the byte of the file at
-    ``start``. ``nodes`` and ``preferred`` are set where the area has a policy of its own (`Process.place`).
+    ``start``. ``policy`` is the area's own, or in shared memory that of the file's first page here (`Process.mbind`).
     """
 
     start: int
@@ -28,8 +29,7 @@ class Area:
     locked: bool
     file: str | None
     offset: int
-    nodes: frozenset[int] | None = None
-    preferred: int | None = None
+    policy: Policy | None = None
 
     @property
     def length(self) -> int:
@@ -53,19 +53,13 @@ def area_of(vma: Any, file: str | None) -> Area:
         locked=bool(flags & _VM_LOCKED),
         file=file,
         offset=0 if file is None else vma.pgoff << PAGE_SHIFT,
-        nodes=nodes_of(vma.nodes) if vma.has_policy else None,
-        preferred=vma.preferred if vma.has_policy and vma.preferred >= 0 else None,
+        policy=policy_of(vma.policy),
     )
 
 
 def vma_flags(prot: Prot, *, shared: bool = False, locked: bool = False) -> int:
     """VM_* flags."""
     return int(prot) | _VM_SHARED * shared | _VM_LOCKED * locked
-
-
-def nodes_of(mask: int) -> frozenset[int]:
-    """The nodes of a mask."""
-    return frozenset(nid for nid in range(mask.bit_length()) if mask >> nid & 1)
 
 
 @frozen

@@ -36,6 +36,11 @@ class MovingCalls:
     _machine: Machine
     _mm: int | None
 
+    @property
+    def mems_mask(self) -> int:
+        """The nodes that its pages may come from, as bits."""
+        raise NotImplementedError
+
     def migrate_pages(self, pid: int, old: NodeMask, new: NodeMask, maxnode: int | None = None) -> int:
         """Move a process's pages on ``old`` nodes to ``new`` ones, ranks kept; how many eligible pages stayed behind.
 
@@ -46,7 +51,7 @@ class MovingCalls:
         old_nodes, new_nodes = get_nodes(call, old, maxnode), get_nodes(call, new, maxnode)
         target = self._target(call, pid)
         privileged = self.credentials.capable(CAP_SYS_NICE)
-        outside = new_nodes & ~_nodes_of_cpuset(target)
+        outside = new_nodes & ~target.mems_mask
         if outside and not privileged:
             raise SystemCallError(
                 EPERM, f"{call}: nodes {node_list(outside)} are outside the process's cpuset"
@@ -62,7 +67,7 @@ class MovingCalls:
             old_nodes.bit_count(),
             new_nodes,
             privileged,
-            _nodes_of_cpuset(self),
+            self.mems_mask,
         )
         return self._result(call, answer)
 
@@ -99,9 +104,9 @@ class MovingCalls:
                 mm,
                 arrays.c,
                 bool(flags & MpolMF.MOVE_ALL),
-                _nodes_of_cpuset(target),
+                target.mems_mask,
                 self._mm or 0,
-                _nodes_of_cpuset(self),
+                self.mems_mask,
             )
         self._result(call, answer)
         return arrays.statuses() if status is None else status
@@ -131,8 +136,3 @@ class MovingCalls:
         if self._machine.check(answer) < 0:
             raise SystemCallError(-answer, f"{call}: {_REASONS.get(-answer, 'interrupted')}")
         return answer
-
-
-def _nodes_of_cpuset(process: "MovingCalls") -> int:
-    """The nodes that the process may have memory on, as bits."""
-    return (1 << len(process.vm.nodes)) - 1

@@ -1,13 +1,24 @@
 """Sets of nodes as system calls take them: a mask in user memory, and how many bits of it count."""
 
+import re
 from collections.abc import Iterable
 from enum import Enum
-from errno import EFAULT, EINVAL
+from errno import EFAULT, EINVAL, ERANGE
 from typing import Final, Literal
 
 from movable.errors import SystemCallError
 
-__all__ = ["BAD_POINTER", "MAX_NUMNODES", "BadPointer", "NodeMask", "get_nodes", "mask_of", "node_list"]
+__all__ = [
+    "BAD_POINTER",
+    "MAX_NUMNODES",
+    "BadPointer",
+    "NodeMask",
+    "get_nodes",
+    "mask_of",
+    "node_list",
+    "parse_list",
+    "parse_number",
+]
 
 MAX_NUMNODES: Final = 1024
 """Bits of a set of nodes inside the kernel. spec/differences-numa.md, replay set-up."""
@@ -74,3 +85,43 @@ def node_list(bits: int) -> str:
         else:
             parts.append([node])
     return ",".join(str(part[0]) if len(part) == 1 else f"{part[0]}-{part[-1]}" for part in parts)
+
+
+def parse_list(what: str, text: str, limit: int) -> int:
+    """A set in list format as bits: numbers and ranges with commas between, blanks around them. spec/migration.md 9.9.
+
+    Empty elements are passed over. SystemCallError EINVAL for other text and ranges that run backwards, ERANGE for
+    a number of ``limit`` or more.
+    """
+    bits = 0
+    for element in text.split(","):
+        match = re.fullmatch(r"\s*(?:([0-9]+)(?:-([0-9]+))?)?\s*", element, re.ASCII)
+        if match is None:
+            raise SystemCallError(EINVAL, f"{what}: must be a list such as 0-2,7, not {text!r}")
+        if match[1] is None:
+            continue
+        first, last = (_number(digits, limit) for digits in (match[1], match[2] or match[1]))
+        if first > last:
+            raise SystemCallError(EINVAL, f"{what}: the range {match[0].strip()} runs backwards")
+        if last >= limit:
+            raise SystemCallError(ERANGE, f"{what}: {limit - 1} is the highest number in a list")
+        bits |= (2 << last) - (1 << first)
+    return bits
+
+
+def _number(digits: str, limit: int) -> int:
+    """What digits say; ``limit`` stands for anything of 20 digits and more."""
+    significant = digits.lstrip("0")
+    return int(significant or "0") if len(significant) < 20 else max(limit, 1 << 64)
+
+
+def parse_number(what: str, text: str) -> int:
+    """An unsigned number of a file: decimal, 0x hexadecimal or 0 octal. SystemCallError EINVAL, ERANGE."""
+    match = re.fullmatch(r"\+?(?:0[xX]([0-9a-fA-F]+)|0([0-7]*)|([1-9][0-9]*))\n?", text)
+    if match is None:
+        raise SystemCallError(EINVAL, f"{what}: must be a number, not {text!r}")
+    digits, base = (match[1], 16) if match[1] else (match[3], 10) if match[3] else (match[2] or "0", 8)
+    value = int(digits, base) if len(digits.lstrip("0")) < 24 else 1 << 64
+    if value >> 64:
+        raise SystemCallError(ERANGE, f"{what}: a number of more than 64 bits")
+    return value

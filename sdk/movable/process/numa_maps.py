@@ -6,6 +6,7 @@ from typing import Any
 from movable._core import ffi, lib
 from movable.machine import Machine
 from movable.process.areas import Area, area_of
+from movable.process.policy import Policy
 
 __all__ = ["NumaMaps"]
 
@@ -50,8 +51,13 @@ class NumaMaps:
         owner = self._machine.owner(vma.owner)
         return _SHARED_ANONYMOUS if owner is None else owner.name
 
+    @property
+    def policy(self) -> Policy | None:
+        """The policy of the process."""
+        raise NotImplementedError
+
     def _policy_text(self, area: Area) -> str:
-        return "default"
+        return str(area.policy or self.policy or "default")
 
     def _fields(self, area: Area, stats: Any) -> Iterator[str]:
         if area.file is not None:

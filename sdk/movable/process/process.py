@@ -1,6 +1,6 @@
 """Processes: memory of their own, with areas and page tables."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from errno import EFAULT, EFBIG
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +11,12 @@ from movable.lists import PageList
 from movable.machine import Machine
 from movable.page import Page
 from movable.process.areas import Area, Entry, MemoryUse, area_of, entry_of, vma_flags
+from movable.process.cpuset import Cpuset
 from movable.process.credentials import Credentials
 from movable.process.file import File, page_aligned
 from movable.process.moving_calls import MovingCalls
 from movable.process.numa_maps import NumaMaps
+from movable.process.policy_calls import PolicyCalls
 
 if TYPE_CHECKING:
     from movable.vm import VM
@@ -26,7 +28,7 @@ _END = 0x7FFF_FFFF_F000
 AccessWatcher = Callable[["Process", int, int, bool], object]
 
 
-class Process(MovingCalls, NumaMaps):
+class Process(PolicyCalls, MovingCalls, NumaMaps):
     """A process, made by `VM.process` or `fork`. It runs on the VM's current CPU.
 
     Addresses and lengths are bytes. Contents are real: what is written lies in page frames, moves with them, and goes
@@ -34,11 +36,13 @@ class Process(MovingCalls, NumaMaps):
     that would kill the process raises SegmentationFault or BusError.
     """
 
-    def __init__(self, vm: "VM", mm: int | None, pid: int, credentials: Credentials) -> None:
+    def __init__(self, vm: "VM", mm: int | None, pid: int, credentials: Credentials, cpuset: Cpuset) -> None:
         self.vm = vm
         self.pid = pid
         self.credentials = credentials
         """Who the process is; settable."""
+        self.cpuset = cpuset
+        """The cpuset it belongs to; `Cpuset.attach` changes it."""
         self.kernel_thread = mm is None
         """Whether it is one of the kernel's own, without memory (`VM.kernel_thread`)."""
         self._machine: Machine = vm.machine
@@ -70,7 +74,7 @@ class Process(MovingCalls, NumaMaps):
     def fork(self) -> "Process":
         """A child that shares every page: private ones until one of the two writes. SystemCallError ENOMEM."""
         mm = self._answer("fork", lib.mv_mm_fork(self._machine.c, self.mm()))
-        child = self.vm.adopt_process(mm, self.credentials)
+        child = self.vm.adopt_process(mm, self.credentials, self.cpuset)
         child._heap, child._stack = self._heap, self._stack
         return child
 
@@ -153,33 +157,6 @@ class Process(MovingCalls, NumaMaps):
             return None
         owner = self._machine.owner(vma.owner)
         return None if owner is None else owner.name
-
-    def place(
-        self,
-        nodes: Iterable[int] | None = None,
-        preferred: int | None = None,
-        *,
-        address: int | None = None,
-        length: int = 0,
-    ) -> None:
-        """Say where new pages come from: only ``nodes`` (None: any), ``preferred`` first (None: the CPU's own).
-
-        Of a range if an ``address`` is given, else of the whole process where no area says otherwise. Pages that
-        are there stay. SystemCallError EFAULT if the range has a hole.
-        """
-        allowed = range(len(self.vm.nodes)) if nodes is None else tuple(nodes)
-        known = range(len(self.vm.nodes))
-        if not allowed or any(nid not in known for nid in allowed):
-            raise MovableError(f"nodes: this machine has nodes 0 to {len(known) - 1}, not {list(allowed)}")
-        if preferred is not None and preferred not in known:
-            raise MovableError(f"preferred: this machine has nodes 0 to {len(known) - 1}, not {preferred}")
-        mask, first = sum(1 << nid for nid in set(allowed)), -1 if preferred is None else preferred
-        if address is None:
-            lib.mv_set_mm_policy(self._machine.c, self.mm(), first, mask)
-            return
-        start, size = _size(address), _size(length)
-        answer = lib.mv_set_vma_policy(self._machine.c, self.mm(), start, size, first, mask)
-        self._answer("place", answer)
 
     # Accesses
 

@@ -10,6 +10,7 @@ from movable.config import MachineConfig, PfnRange, zone_marks
 from movable.errors import MovableError
 from movable.flags import MigrateType, member
 from movable.machine import Machine
+from movable.process import Cpuset
 from movable.vm.zones import Zone
 
 PAGEBLOCK_PAGES = 512
@@ -47,6 +48,7 @@ class RangeCalls:
     machine: Machine
     config: MachineConfig
     zones: tuple[Zone, ...]
+    cpusets: Cpuset
 
     def __init__(self) -> None:
         self._offline: set[int] = set()
@@ -110,6 +112,7 @@ class RangeCalls:
         if ret == 0:
             self._offline.update(range(start, start + nr, PAGEBLOCK_PAGES))
             self._set_watermarks()
+            self.cpusets.hotplug()
         return _result(ret, start, start + nr, result)
 
     def online_pages(self, start: int, nr: int) -> None:
@@ -125,6 +128,7 @@ class RangeCalls:
         self.machine.check(lib.mv_online_pages(self.machine.c, start, start + nr))
         self._offline -= blocks
         self._set_watermarks()
+        self.cpusets.hotplug()
 
     @property
     def offline_ranges(self) -> tuple[PfnRange, ...]:

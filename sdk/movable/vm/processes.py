@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, cast
 from movable._core import ffi, lib
 from movable.errors import MovableError
 from movable.machine import Machine
-from movable.process import Credentials, File, MigrateMethod, Process
+from movable.process import Cpuset, Credentials, File, MigrateMethod, Process
 
 if TYPE_CHECKING:
     from movable.vm.vm import VM
@@ -15,6 +15,7 @@ class ProcessTable:
     """The calls of a VM that make processes, files and swap space, and find processes."""
 
     machine: Machine
+    cpusets: Cpuset
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,15 +38,25 @@ class ProcessTable:
         """The processes that live and have memory, by pid."""
         return tuple(each for each in self._processes.values() if not (each.ended or each.kernel_thread))
 
+    @property
+    def all_processes(self) -> tuple[Process, ...]:
+        """All that have a pid, kernel threads and zombies among them."""
+        return tuple(self._processes.values())
+
     def find_process(self, pid: int) -> Process | None:
         """The process of a pid, kernel threads and zombies among them; None if there is none."""
         return self._processes.get(pid)
 
-    def adopt_process(self, mm: int | None, credentials: Credentials) -> Process:
-        """Called for memory that the core has made: the process that owns it."""
+    def adopt_process(
+        self, mm: int | None, credentials: Credentials, cpuset: Cpuset | None = None
+    ) -> Process:
+        """Called for memory that the core has made: the process that owns it, in the top cpuset if in no other."""
         self._last_pid += 1
-        process = Process(cast("VM", self), mm, self._last_pid, credentials)
+        cpuset = self.cpusets if cpuset is None else cpuset
+        process = Process(cast("VM", self), mm, self._last_pid, credentials, cpuset)
         self._processes[process.pid] = process
+        if mm is not None:
+            cpuset.adopt(process)
         return process
 
     def forget_process(self, process: Process) -> None:

@@ -21,7 +21,7 @@ from movable.flags import (
 from movable.lists import PageList
 from movable.machine import BROKEN, Machine
 from movable.page import Page
-from movable.process import AccessWatcher
+from movable.process import AccessWatcher, Cpuset
 from movable.sync import Scheduling, WorkQueue
 from movable.sync.waiting import CPU_MASK, cpu_of
 from movable.vm import compaction, counters, migration
@@ -71,6 +71,8 @@ class VM(ProcessTable, RangeCalls):
         )
         self.lru = Lru(self.machine, len(self.nodes))
         """The LRU lists of the nodes, and what is done with them."""
+        self.cpusets = Cpuset(self, "", None)
+        """The top cpuset."""
         self.sched: Scheduling | None = None
         """The schedule under which several CPUs take turns (`movable.sched`), while one runs."""
         self._mappings: list[AddressSpace] = []
