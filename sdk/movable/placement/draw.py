@@ -3,6 +3,7 @@
 from os import PathLike
 from typing import Any
 
+from movable.config import LOCAL_DISTANCE
 from movable.errors import MovableError
 from movable.observe import demand_drawable
 from movable.placement.run import PlacementRun, Story
@@ -20,9 +21,9 @@ def draw_placement(path: str | PathLike[str], run: PlacementRun) -> None:
     demand_drawable(path)
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 5.6), facecolor=_PAPER, dpi=120)
+    figure = Figure(figsize=(11, 6), facecolor=_PAPER, dpi=120)
     grid = figure.add_gridspec(
-        2, 2, width_ratios=(2.1, 1), height_ratios=(2.4, 1), left=0.07, right=0.97, top=0.84, bottom=0.1
+        2, 2, width_ratios=(2.1, 1), height_ratios=(2.4, 1), left=0.06, right=0.98, top=0.78, bottom=0.1
     )
     latency = figure.add_subplot(grid[0, 0])
     moved = figure.add_subplot(grid[1, 0], sharex=latency)
@@ -30,8 +31,8 @@ def draw_placement(path: str | PathLike[str], run: PlacementRun) -> None:
     _draw_moves(moved, run)
     _draw_distances(figure.add_subplot(grid[:, 1]), run)
     name = run.scenario.name or run.scenario.machine
-    figure.text(0.07, 0.95, f"{name}: placement by a daemon in user space", fontsize=15, fontweight="bold")
-    figure.text(0.07, 0.905, run.scenario.summary, fontsize=10.5, color="#444444")
+    figure.text(0.06, 0.94, f"{name}: placement by a daemon in user space", fontsize=15, fontweight="bold")
+    figure.text(0.06, 0.895, run.scenario.summary, fontsize=10.5, color="#444444")
     try:
         figure.savefig(path)
     except (OSError, ValueError) as error:
@@ -68,6 +69,7 @@ def _draw_moves(axes: Any, run: PlacementRun) -> None:
     axes.bar(range(1, len(run.intervals) + 1), [each.moved for each in run.intervals], color=_BLUE, width=0.6)
     axes.set_title("pages moved after each round", loc="left", fontsize=11, fontweight="bold")
     axes.set_xlabel("round", fontsize=10)
+    axes.set_xlim(0.4, len(run.intervals) + 0.6)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
 
@@ -81,7 +83,7 @@ def _draw_distances(axes: Any, run: PlacementRun) -> None:
     for index, distance in enumerate(distances):
         heights = [100 * each.get(distance, 0.0) for each in parts]
         colour = _NEAR_TO_FAR[min(index, len(_NEAR_TO_FAR) - 1)]
-        label = f"distance {distance}" + (" (local)" if distance == 10 else "")
+        label = f"{distance} (local)" if distance == LOCAL_DISTANCE else str(distance)
         axes.bar(range(len(stories)), heights, bottom=below, color=colour, width=0.62, label=label)
         for place, (bottom, height) in enumerate(zip(below, heights, strict=True)):
             if height >= 6:
@@ -99,7 +101,7 @@ def _draw_distances(axes: Any, run: PlacementRun) -> None:
     axes.set_ylim(0, 100)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    axes.set_title("accesses of the last rounds", loc="left", fontsize=11, fontweight="bold", pad=26)
+    axes.set_title("how far the last accesses went", loc="left", fontsize=11, fontweight="bold", pad=26)
     axes.legend(
         frameon=False,
         fontsize=9,

@@ -37,7 +37,7 @@ class PlacementSettings:
 
     least: float = field(default=2.0, validator=_at_least(0))
     gain: float = field(default=0.2, validator=_at_least(0))
-    decay: float = field(default=0.75, validator=_part)
+    decay: float = field(default=0.85, validator=_part)
     rate: int = field(default=256, validator=_at_least(1))
     rest: int = field(default=3, validator=_at_least(0))
     bounces: int = field(default=1, validator=_at_least(0))
