@@ -264,9 +264,12 @@ def place_command(
     """
     if plot is not None:
         _demand_plot(plot)
-    settings = PlacementSettings(
-        least=least, gain=gain, rate=rate, rest=rest, bounces=bounces, move_shared=move_shared
-    )
+    try:
+        settings = PlacementSettings(
+            least=least, gain=gain, rate=rate, rest=rest, bounces=bounces, move_shared=move_shared
+        )
+    except ConfigError as error:
+        raise ConfigError(f"--{error}") from None
     if period < 1:
         raise ConfigError(f"--period: must be 1 or more, not {period}")
 

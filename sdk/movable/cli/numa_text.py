@@ -100,8 +100,9 @@ def print_accesses(console: Console, world: World) -> None:
     table = _table(("distance", ">"), ("accesses", ">"), ("share", ">"))
     for distance, count in total.by_distance(world.vm.config.distance_table).items():
         table.add_row(str(distance), f"{count:,}", f"{count / total.total:.1%}")
-    table.add_row("all", f"{total.total:,}", f"latency {total.latency(world.vm.config.distance_table):.2f}")
+    table.add_row("all", f"{total.total:,}", f"{1:.1%}")
     console.print(table)
+    console.print(Text(f"mean latency {total.latency(world.vm.config.distance_table):.2f}"))
 
 
 def world_json(world: World, **more: Any) -> dict[str, Any]:

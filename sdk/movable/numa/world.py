@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from attrs import frozen
@@ -52,6 +53,17 @@ class Round:
         return sum(self.accesses.values(), Accesses())
 
 
+@contextmanager
+def _place(where: str) -> Iterator[None]:
+    """What goes wrong inside is told with the place in the scenario."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    except SystemCallError as error:
+        raise MovableError(f"{where}: {error}") from error
+
+
 class World:
     """The machine of a scenario, with its processes started. `run` does the steps.
 
@@ -98,32 +110,31 @@ class World:
             self._files[spec.name] = self.vm.file(spec.name, spec.pages * PAGE_SIZE, tmpfs=spec.tmpfs)
             self._contents[spec.name] = {}
         for index, cpuset in enumerate(self.scenario.cpusets):
-            self._named(f"cpusets[{index}]", lambda cpuset=cpuset: self._make_cpuset(cpuset))
+            with _place(f"cpusets[{index}]"):
+                self._make_cpuset(cpuset)
         for index, process in enumerate(self.scenario.processes):
-            self._named(f"processes[{index}] ({process.name})", lambda process=process: self._launch(process))
+            where = f"processes[{index}] ({process.name})"
+            with _place(where):
+                self._make(process)
+            task = self.enter(process.name)
+            if self.launch.policy is not None:
+                self.launch.policy.apply(task.process)
+            with _place(where):
+                self._start_task(task)
 
-    @staticmethod
-    def _named(where: str, action: Callable[[], object]) -> None:
-        """Do something; what goes wrong is told with the place in the scenario."""
-        try:
-            action()
-        except ConfigError as error:
-            raise ConfigError(f"{where}: {error}") from None
-        except SystemCallError as error:
-            raise MovableError(f"{where}: {error}") from error
-
-    def _launch(self, spec: ProcessSpec) -> None:
+    def _make(self, spec: ProcessSpec) -> None:
+        """The process in its cpuset, as whoever starts programs has it before numactl runs."""
         process = self.vm.process(spec.uid)
         task = Task(spec.name, spec, process, {}, None if spec.cpu is None else self.check_cpu(spec.cpu))
         self.tasks[spec.name] = task
         if spec.cpuset != "/":
             self._cpusets[spec.cpuset].attach(process)
-        self._run_on(task)
-        if self.launch.policy is not None:
-            self.launch.policy.apply(process)
-        if spec.policy:
-            PolicyText.parse(spec.policy, "policy").apply(process)
-        for area in spec.areas:
+
+    def _start_task(self, task: Task) -> None:
+        """What the program itself does at its start."""
+        if task.spec.policy:
+            PolicyText.parse(task.spec.policy, "policy").apply(task.process)
+        for area in task.spec.areas:
             self._map(task, area)
 
     def _map(self, task: Task, spec: AreaSpec) -> None:
@@ -148,7 +159,8 @@ class World:
     def run(self) -> None:
         """Do the steps of the scenario. The message of what goes wrong starts with the step."""
         for index, step in enumerate(self.scenario.steps):
-            self._named(f"steps[{index}] ({step.do})", lambda step=step: step.run(self))
+            with _place(f"steps[{index}] ({step.do})"):
+                step.run(self)
 
     def round(self) -> None:
         """One round: every process makes its accesses, area by area."""
