@@ -74,7 +74,7 @@ class Touch(Step):
 
     def run(self, world: World) -> None:
         """Do it."""
-        task = world.task(self.process)
+        task = world.enter(self.process)
         area = task.area(self.area)
         count = self.pages or area.pages - self.first
         for page in area.check(self.first, count):

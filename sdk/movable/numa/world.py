@@ -151,6 +151,9 @@ class World:
             PolicyText.parse(spec.policy, "policy").bind(task.process, address, spec.pages * PAGE_SIZE)
         if spec.touch != "none":
             task.process.touch(address, spec.pages * PAGE_SIZE, write=spec.touch == "write")
+        if spec.touch == "write" and file is not None and not spec.shared:
+            # Each page is a copy of the process's own now: what is written to the file later is not in it.
+            area.written.update((page, area.expected(page)) for page in range(spec.pages))
         if spec.locked:
             task.process.mlock(address, spec.pages * PAGE_SIZE)
 
