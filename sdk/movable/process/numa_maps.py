@@ -18,6 +18,7 @@ class NumaMaps:
     """What numa_maps tells of a process. spec/migration.md 9.10."""
 
     _machine: Machine
+    _mm: int | None
     _heap: tuple[int, int] = (0, 0)
     _stack: int = 0
 
@@ -40,7 +41,8 @@ class NumaMaps:
     def _numa_lines(self) -> Iterator[str]:
         vma, stats, address = ffi.new("struct mv_vma *"), ffi.new("struct mv_numa_stats *"), 0
         c, mm = self._machine.c, self.mm()
-        while self._machine.check(lib.mv_numa_stats(c, mm, address, vma, stats)):
+        # Between two areas the process may end; then there is no more to read.
+        while self._mm and self._machine.check(lib.mv_numa_stats(c, mm, address, vma, stats)):
             area = area_of(vma, self._maps_name(vma))
             yield " ".join((f"{area.start:08x}", self._policy_text(area), *self._fields(area, stats)))
             address = area.end
