@@ -3,6 +3,7 @@
 
 #include "callbacks.h"
 #include "filemap.h"
+#include "huge.h"
 #include "lru.h"
 #include "migrate_page.h"
 #include "non_lru.h"
@@ -194,6 +195,18 @@ static void finish_page(struct vm *vm, struct page *page, int rc)
 		putback_lru_page(vm, page);
 }
 
+/* The head of a huge page is what will be moved; its tails go to the LRU (4.1 step 3). */
+static int split_for_migration(struct vm *vm, struct page *page)
+{
+	int err = 0;
+
+	lock_page(vm, page);
+	if (PageTransHuge(page))
+		err = split_huge_page(vm, page);
+	unlock_page(vm, page);
+	return err;
+}
+
 /* One attempt at one page of the list. spec/migration.md 4.1. */
 static int unmap_and_move(struct vm *vm, const struct migrate_control *mc, struct page *page, bool force)
 {
@@ -207,6 +220,9 @@ static int unmap_and_move(struct vm *vm, const struct migrate_control *mc, struc
 	nid = page_to_nid(vm, newpage);
 	if (unlikely(page->_refcount == 1)) {
 		finish_freed_page(vm, page);
+		unused = true;
+	} else if (unlikely(page_flag(page, PG_head)) && split_for_migration(vm, page)) {
+		rc = -EBUSY;
 		unused = true;
 	} else {
 		migration_step(vm, STEP_A3, page, newpage);

@@ -6,6 +6,7 @@
 
 #include "fault.h"
 #include "filemap.h"
+#include "huge.h"
 #include "lru.h"
 #include "mlock.h"
 #include "pagetable.h"
@@ -76,14 +77,21 @@ static long map_area(struct vm *vm, struct mm *mm, const struct mmap_request *re
 
 	if (!vma)
 		return -ENOMEM;
-	if (!file && request->flags & VM_SHARED) {
+	if (!file && !request->special && request->flags & VM_SHARED) {
 		file = shmem_file_create(vm, end - start);
 		if (!file) {
 			free(vma);
 			return -ENOMEM;
 		}
 	}
-	*vma = (struct vma){.start = start, .end = end, .flags = request->flags, .file = file};
+	*vma = (struct vma){
+		.start = start,
+		.end = end,
+		.flags = request->flags,
+		.file = file,
+		.special = request->special,
+		.special_page = request->special_page,
+	};
 	vma->pgoff = file ? request->pgoff : start >> PAGE_SHIFT;
 	if (vma_insert(mm, vma)) {
 		if (file && !request->file)
@@ -168,10 +176,7 @@ static long change_pte(struct vm *vm, struct vma *vma, unsigned long address, pt
 	return 0;
 }
 
-typedef int change_vma_t(struct vm *vm, struct vma *vma, const void *value);
-
-/* Splits at both ends and changes each area of the range. mmap_sem held for writing. */
-static int change_range(struct vm *vm, struct mm *mm, unsigned long start, unsigned long end, change_vma_t *change,
+int change_range(struct vm *vm, struct mm *mm, unsigned long start, unsigned long end, change_vma_t *change,
 			const void *value)
 {
 	int err = vma_split_at(vm, mm, start);
@@ -213,8 +218,11 @@ static int lock_vma(struct vm *vm, struct vma *vma, const void *value)
 	long pages = (long)((vma->end - vma->start) >> PAGE_SHIFT);
 	bool lock = *(const bool *)value;
 
+	if (vma->flags & (VM_SPECIAL | VM_HUGETLB))
+		return 0;
 	if (lock == !!(vma->flags & VM_LOCKED))
 		return 0;
+	split_huge_pmd_range(vm, vma, vma->start, vma->end);
 	vma->flags ^= VM_LOCKED;
 	vma->mm->locked_vm += (unsigned long)(lock ? pages : -pages);
 	if (!lock)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "queue_pages.h"
 
+#include "huge.h"
 #include "lru.h"
 #include "non_lru.h"
 #include "rmap.h"
@@ -10,6 +11,7 @@ struct queue_pages {
 	struct list_head *pagelist;
 	uint64_t nodes;
 	unsigned int flags;
+	unsigned long skip; /* up to here: a huge page that stays whole */
 };
 
 int queue_page(struct vm *vm, struct page *page, struct list_head *pagelist)
@@ -23,14 +25,27 @@ int queue_page(struct vm *vm, struct page *page, struct list_head *pagelist)
 	return 0;
 }
 
+bool split_huge_entry(struct vm *vm, struct vma *vma, unsigned long address, const pte_t *pte)
+{
+	if (*pte & PTE_ZERO)
+		split_huge_pmd(vm, vma->mm, address);
+	else
+		get_and_split_huge_page(vm, pte_page(vm, *pte));
+	return !(*pte & PTE_HUGE);
+}
+
 /* Shared pages, and pages off the LRU, are passed over in silence. */
 static long queue_pte(struct vm *vm, struct vma *vma, unsigned long address, pte_t *pte, void *private)
 {
-	const struct queue_pages *qp = private;
+	struct queue_pages *qp = private;
 	struct page *page;
 
-	(void)vma;
-	(void)address;
+	if (address < qp->skip)
+		return 0;
+	if (unlikely(*pte & PTE_HUGE) && !split_huge_entry(vm, vma, address, pte)) {
+		qp->skip = round_down(address, HPAGE_PMD_SIZE) + HPAGE_PMD_SIZE;
+		return 0;
+	}
 	if (!pte_maps_page(*pte))
 		return 0;
 	page = pte_page(vm, *pte);
@@ -54,12 +69,15 @@ static bool is_hole(const struct mm *mm, unsigned int index, const struct vma *p
 int queue_pages_range(struct vm *vm, struct mm *mm, unsigned long start, unsigned long end, uint64_t nodes,
 		      unsigned int flags, struct list_head *pagelist)
 {
-	struct queue_pages qp = {pagelist, nodes, flags};
+	struct queue_pages qp = {pagelist, nodes, flags, 0};
 	const struct vma *prev = NULL;
 
 	for (unsigned int i = vma_index(mm, start); i < mm->nr_vmas && mm->vmas[i]->start < end; i++) {
 		struct vma *vma = mm->vmas[i];
 
+		/* Not even visited: what comes next may look like a gap. */
+		if (!vma_migratable(vma))
+			continue;
 		if (!(flags & MPOL_MF_DISCONTIG_OK) && is_hole(mm, i, prev, end))
 			return -EFAULT;
 		prev = vma;

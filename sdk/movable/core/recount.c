@@ -67,6 +67,12 @@ static void used_page_is_valid(struct vm *vm, const struct page *page)
 			  "%s (refcount %d, flags 0x%lx)", bad, page->_refcount, page->flags & PAGE_FLAGS_MASK);
 }
 
+/* Never the allocator's. The vdso's page is marked, but was allocated. */
+static bool is_reserved(const struct zone *zone, const struct page *page)
+{
+	return page_flag(page, PG_reserved) && page != zone->node->vdso_page;
+}
+
 /* Walks the zone's pages: every one is free, used or reserved, and the free ones are on the lists. */
 static void zone_pages_are_valid(struct vm *vm, const struct zone *zone, long listed)
 {
@@ -80,7 +86,7 @@ static void zone_pages_are_valid(struct vm *vm, const struct zone *zone, long li
 		} else if (PageBuddy(page)) {
 			free_pages += 1UL << page_order(page);
 			pfn += 1UL << page_order(page);
-		} else if (page_flag(page, PG_reserved) || page_zone(vm, page) != zone) {
+		} else if (is_reserved(zone, page) || page_zone(vm, page) != zone) {
 			pfn++;
 		} else {
 			used_page_is_valid(vm, page);
@@ -133,7 +139,7 @@ static void lru_is_valid(struct vm *vm, const struct pglist_data *node)
 			if (!PageLRU(page) || (int)page_lru(page) != list)
 				violation(vm, VM_RULE_RECOUNT_LRU, page, "lru_is_valid", "PG_lru and the list's flags",
 					  "flags 0x%lx on list %d", page->flags & PAGE_FLAGS_MASK, list);
-			pages++;
+			pages += hpage_nr_pages(page);
 		}
 		if (pages != node->stat[NR_INACTIVE_ANON + list])
 			violation(vm, VM_RULE_RECOUNT_LRU, NULL, "lru_is_valid", "the list's counter",

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "filemap.h"
+#include "huge.h"
 #include "mempolicy.h"
 
 unsigned int vma_index(const struct mm *mm, unsigned long address)
@@ -163,6 +164,8 @@ int vma_split_at(struct vm *vm, struct mm *mm, unsigned long address)
 	upper = malloc(sizeof(*upper));
 	if (!upper)
 		return -ENOMEM;
+	/* One area holds all of a huge page. */
+	split_huge_pmd(vm, mm, address);
 	*upper = *vma;
 	if (mpol_dup(vma->policy, &upper->policy)) {
 		free(upper);
@@ -192,6 +195,8 @@ int vma_split_at(struct vm *vm, struct mm *mm, unsigned long address)
 
 static bool can_merge(const struct vma *a, const struct vma *b)
 {
+	if (a->flags & VM_SPECIAL)
+		return false;
 	return a->end == b->start && a->flags == b->flags && a->file == b->file &&
 	       a->pgoff + ((a->end - a->start) >> PAGE_SHIFT) == b->pgoff &&
 	       (!a->anon_vma || !b->anon_vma || a->anon_vma == b->anon_vma) && mpol_equal(a->policy, b->policy);

@@ -10,6 +10,7 @@ from movable.flags import Prot
 from movable.lists import PageList
 from movable.machine import Machine
 from movable.page import Page
+from movable.process.advice_calls import AdviceCalls
 from movable.process.areas import Area, Entry, MemoryUse, area_of, entry_of, vma_flags
 from movable.process.cpuset import Cpuset
 from movable.process.credentials import Credentials
@@ -28,7 +29,7 @@ _END = 0x7FFF_FFFF_F000
 AccessWatcher = Callable[["Process", int, int, bool], object]
 
 
-class Process(PolicyCalls, MovingCalls, NumaMaps):
+class Process(PolicyCalls, MovingCalls, NumaMaps, AdviceCalls):
     """A process, made by `VM.process` or `fork`. It runs on the VM's current CPU.
 
     Addresses and lengths are bytes. Contents are real: what is written lies in page frames, moves with them, and goes
