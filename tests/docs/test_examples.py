@@ -14,6 +14,7 @@ from movable.cli import main
 from movable.config import loads
 from movable.conformance import resolve
 from movable.conformance.expectations import FILE_NAME, expectations_of
+from movable.numa import loads_scenario
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -56,12 +57,15 @@ def test_python_examples_run(page: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("page", pages_with("toml"))
 def test_toml_examples_describe_machines(page: Path) -> None:
-    """The TOML blocks that describe machines are accepted."""
+    """The TOML blocks that describe machines are accepted, and so are those that describe scenarios."""
     machines = [block for block in blocks(page, "toml") if "[[nodes]]" in block]
+    scenarios = [block for block in blocks(page, "toml") if "[[processes]]" in block]
     text = page.read_text()
-    assert machines or "entry-points" in text or FILE_NAME in text
+    assert machines or scenarios or "entry-points" in text or FILE_NAME in text
     for block in machines:
         assert loads(block).nodes
+    for block in scenarios:
+        assert loads_scenario(block).processes
 
 
 def test_toml_examples_of_expectations_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from cyclopts import App
 
-from movable.cli import bench, check, contract, drivers, explain, fidelity, new, power, replay, stateful
+from movable.cli import bench, check, contract, drivers, explain, fidelity, new, numa, power, replay, stateful
 from movable.drivers import installed_offers
 from movable.errors import MovableError
 
@@ -26,7 +26,7 @@ def make_app() -> App:
         version_flags=["--version"],
         help_flags=["--help", "-h"],
     )
-    for command in (check, replay, contract, stateful, drivers, new, bench, fidelity, power, explain):
+    for command in (check, replay, contract, stateful, drivers, new, bench, fidelity, power, explain, numa):
         command.register(app)
     for command in installed_offers("movable_commands"):
         _add(app, command)

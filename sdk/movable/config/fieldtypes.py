@@ -1,4 +1,4 @@
-"""Checks that every field of a configuration holds what its annotation says."""
+"""Checks that every field of a value object holds what its annotation says."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ def check_types(config: MachineConfig) -> None:
     """Raise ConfigError at the first field whose value has the wrong type."""
     if not isinstance(config, MachineConfig):
         raise ConfigError(f"machine: must be a MachineConfig, not {type(config).__name__}")
-    _check_fields(config, "")
+    check_fields(config)
 
 
-def _check_fields(value: Any, path: str) -> None:
+def check_fields(value: Any, path: str = "") -> None:
+    """Raise ConfigError at the first field of an attrs object whose value has the wrong type."""
     for each in attrs.fields(type(value)):
         inner = f"{path}.{each.name}" if path else each.name
         _check(getattr(value, each.name), each.type, inner)
@@ -41,7 +42,7 @@ def _check(value: Any, expected: Any, path: str) -> None:
     elif attrs.has(expected):
         if not isinstance(value, expected):
             raise ConfigError(f"{path}: must be a {expected.__name__}, not {value!r}")
-        _check_fields(value, path)
+        check_fields(value, path)
     elif type(value) is not expected:
         raise ConfigError(f"{path}: must be {_NAMES[expected]}, not {value!r}")
 

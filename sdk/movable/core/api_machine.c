@@ -210,6 +210,16 @@ void mv_counters(struct vm *vm, long *values)
 		values[mv_first_event() + event] = (long)vm->events[event];
 }
 
+int mv_nr_zone_counters(void)
+{
+	return NR_ZONE_ITEMS;
+}
+
+void mv_zone_counters(struct vm *vm, int zone, long *values)
+{
+	memcpy(values, vm->zones[zone].stat, NR_ZONE_ITEMS * sizeof(*values));
+}
+
 /* `n` may be negative: a driver takes back what it counted for something it undid. */
 long mv_count_event(struct vm *vm, int index, long n)
 {

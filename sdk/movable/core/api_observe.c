@@ -7,6 +7,7 @@
 #include "lru.h"
 #include "memmap.h"
 #include "non_lru.h"
+#include "pagetable.h"
 #include "swap.h"
 
 static unsigned char kind_on_lru(const struct page *page)
@@ -77,4 +78,30 @@ long mv_page_kinds(struct vm *vm, unsigned long start, unsigned long end, struct
 	}
 	vm_end_access(vm);
 	return 0;
+}
+
+static long clear_refs_pte(struct vm *vm, struct vma *vma, unsigned long address, pte_t *pte, void *private)
+{
+	(void)vma;
+	(void)address;
+	(void)private;
+	if (!pte_maps_page(*pte))
+		return 0;
+	*pte &= ~(pte_t)PTE_YOUNG;
+	clear_page_flag(pte_page(vm, *pte), PG_referenced);
+	return 0;
+}
+
+/* mmap_sem is held while it lasts. */
+long mv_clear_refs(struct vm *vm, unsigned int id)
+{
+	struct mm *mm;
+
+	API_BEGIN(vm, true);
+	mm = get_mm(vm, id);
+	down_read(vm, &mm->mmap_sem);
+	walk_page_range(vm, mm, 0, TASK_SIZE, clear_refs_pte, NULL);
+	up_read(vm, &mm->mmap_sem);
+	mmput(vm, mm);
+	API_END(vm, 0);
 }

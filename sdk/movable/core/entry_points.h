@@ -228,6 +228,8 @@ int mv_nr_counters(void);
 int mv_first_event(void);
 const char *mv_counter_name(int index);
 void mv_counters(struct vm *vm, long *values);
+int mv_nr_zone_counters(void);
+void mv_zone_counters(struct vm *vm, int zone, long *values);
 long mv_count_event(struct vm *vm, int index, long n);
 int mv_nr_zspages_item(void);
 
@@ -365,6 +367,7 @@ long mv_entries(struct vm *vm, unsigned int mm, unsigned long start, unsigned lo
 long mv_nr_vmas(struct vm *vm, unsigned int mm);
 void mv_vma(struct vm *vm, unsigned int mm, unsigned int index, struct mv_vma *vma);
 void mv_mm_counters(struct vm *vm, unsigned int mm, long *counters);
+long mv_clear_refs(struct vm *vm, unsigned int mm);
 long mv_isolate_range(struct vm *vm, unsigned int mm, unsigned long start, unsigned long end, struct page_list *list);
 
 /* Memory policies: api_policy.c. A request is mode, flags and user of a struct mv_policy. */

@@ -35,10 +35,22 @@ static uint64_t allowed_nodes(const struct mempolicy *policy, const struct mm *m
 	return bound ? bound : allowed;
 }
 
+/* Allocates from this node on. What interleaving got where it wanted is counted, as numastat shows it. */
+static struct page *alloc_from(struct vm *vm, gfp_t gfp, unsigned int order, const struct mempolicy *policy,
+			       const struct mm *mm, int nid)
+{
+	struct page *page = __alloc_pages_nodemask(vm, gfp, order, nid, allowed_nodes(policy, mm));
+	struct zone *wanted = vm->nodes[nid].zonelist[0];
+
+	if (page && policy && policy->mode == MPOL_INTERLEAVE && page_zone(vm, page) == wanted)
+		wanted->stat[NUMA_INTERLEAVE_HIT]++;
+	return page;
+}
+
 static struct page *alloc_by_index(struct vm *vm, gfp_t gfp, unsigned int order, const struct mempolicy *policy,
 				   const struct mm *mm, unsigned long index)
 {
-	return __alloc_pages_nodemask(vm, gfp, order, first_choice(vm, policy, index), allowed_nodes(policy, mm));
+	return alloc_from(vm, gfp, order, policy, mm, first_choice(vm, policy, index));
 }
 
 struct page *alloc_pages_vma(struct vm *vm, gfp_t gfp, unsigned int order, const struct vma *vma,
@@ -75,7 +87,7 @@ struct page *alloc_page_mm(struct vm *vm, gfp_t gfp, struct mm *mm)
 	const struct mempolicy *policy = mm ? mm->policy : NULL;
 	int nid = policy && policy->mode == MPOL_INTERLEAVE ? interleave_nodes(mm) : first_choice(vm, policy, 0);
 
-	return __alloc_pages_nodemask(vm, gfp, 0, nid, allowed_nodes(policy, mm));
+	return alloc_from(vm, gfp, 0, policy, mm, nid);
 }
 
 /* memory_spread_page of the process's cpuset (9.9): the next allowed node, whatever the policy says. */

@@ -7,11 +7,12 @@ from movable.process.file import File, MigrateMethod
 from movable.process.nodemask import BAD_POINTER
 from movable.process.policy import Policy
 from movable.process.policy_calls import PolicyAnswer
-from movable.process.process import Process
+from movable.process.process import AccessWatcher, Process
 
 __all__ = [
     "BAD_POINTER",
     "CAP_SYS_NICE",
+    "AccessWatcher",
     "Area",
     "Cpuset",
     "Credentials",

@@ -1,5 +1,6 @@
 """Processes: memory of their own, with areas and page tables."""
 
+from collections.abc import Callable
 from errno import EFAULT, EFBIG, ENOSPC
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +22,11 @@ from movable.process.policy_calls import PolicyCalls
 if TYPE_CHECKING:
     from movable.vm import VM
 
-__all__ = ["Process"]
+__all__ = ["AccessWatcher", "Process"]
 
 _END = 0x7FFF_FFFF_F000
+
+AccessWatcher = Callable[["Process", int, int, bool], object]
 
 
 class Process(PolicyCalls, MovingCalls, NumaMaps, AdviceCalls):
@@ -181,6 +184,8 @@ class Process(PolicyCalls, MovingCalls, NumaMaps, AdviceCalls):
         )
         if answer:
             self._fault(answer, address + done[0], "write" if write else "read")
+        for watch in self.vm.access_watchers:
+            watch(self, address, len(buffer), write)
 
     def touch(self, address: int, length: int = 1, *, write: bool = True) -> None:
         """Access every page of a range once, its contents left alone."""
@@ -189,6 +194,8 @@ class Process(PolicyCalls, MovingCalls, NumaMaps, AdviceCalls):
         )
         if answer:
             self._fault(answer, address, "write" if write else "read")
+        for watch in self.vm.access_watchers:
+            watch(self, address, length, write)
 
     def _fault(self, answer: int, address: int, access: str) -> None:
         text = f"process {self.pid}: {access} at {address:#x}"
@@ -239,6 +246,10 @@ class Process(PolicyCalls, MovingCalls, NumaMaps, AdviceCalls):
             self._fault(answer, address, "pin for writing" if write else "pin for reading")
         page: Page = self._machine.page(answer)
         return page
+
+    def clear_refs(self) -> None:
+        """Clear the accessed bits of all pages (`Entry.young`), and PG_referenced: clear_refs 1 of proc(5)."""
+        self._machine.check(lib.mv_clear_refs(self._machine.c, self.mm()))
 
     def isolate(self, pages: PageList, address: int = 0, length: int = _END) -> int:
         """Isolate the pages of a range that are on an LRU onto a migration list; how many it holds then."""

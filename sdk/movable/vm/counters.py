@@ -40,3 +40,11 @@ def read(machine: Machine) -> dict[str, int]:
     values = ffi.new("long[]", len(_NAMES))
     lib.mv_counters(machine.c, values)
     return dict(zip(_NAMES, values, strict=True))
+
+
+def read_zone(machine: Machine, zone: int) -> dict[str, int]:
+    """The counters of one zone, in the order of /proc/zoneinfo."""
+    count = lib.mv_nr_zone_counters()
+    values = ffi.new("long[]", count)
+    lib.mv_zone_counters(machine.c, zone, values)
+    return dict(zip(_NAMES[:count], values, strict=True))

@@ -19,7 +19,7 @@ from movable.flags import (
 from movable.lists import PageList
 from movable.machine import BROKEN, Machine
 from movable.page import Page
-from movable.process import Cpuset
+from movable.process import AccessWatcher, Cpuset
 from movable.process.hugetlb import HugetlbPool
 from movable.sync import Scheduling, WorkQueue
 from movable.sync.waiting import CPU_MASK, cpu_of
@@ -91,6 +91,8 @@ class VM(ProcessTable, CompactionCalls, RangeCalls):
         self._oom_notifiers: list[tuple[int, Callable[[], int]]] = []
         self._wait_hook: Callable[[Page], object] | None = None
         self._nr_work = 0
+        self.access_watchers: list[AccessWatcher] = []
+        """Called after each access of a process that succeeded: process, address, length, and whether it wrote."""
 
     def _configure(self) -> None:
         settings = ffi.new("struct mv_settings *")

@@ -9,6 +9,7 @@ from movable.config import ZONE_KINDS, Watermarks
 from movable.errors import MovableError
 from movable.flags import AllocFlags, CompactResult, MigrateType, ZoneType, member
 from movable.machine import Machine
+from movable.vm.counters import read_zone
 
 MAX_ORDER = 11
 """Orders run from 0 to MAX_ORDER - 1. spec/compaction.md 1.1."""
@@ -99,6 +100,10 @@ class Zone:
     def nr_zspages(self) -> int:
         """NR_ZSPAGES: pages of the zone that are parts of zspages."""
         return int(self._info().zspages)
+
+    def vmstat(self) -> dict[str, int]:
+        """The zone's own counters, under the names of /proc/zoneinfo. spec/compaction.md 9.1."""
+        return read_zone(self._machine, self.id)
 
     @property
     def nr_free(self) -> list[int]:
