@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "lock.h"
 
-static const char *const kind_names[NR_VM_LOCK_KINDS] = {"mmap_sem", "anon_vma lock", "i_mmap lock", "tree lock",
-							   "task lock",
-							   "i_rwsem"};
+static const char *const kind_names[NR_VM_LOCK_KINDS] = {"mmap_sem", "anon_vma lock", "i_mmap lock",
+							 "i_rwsem",  "tree lock",     "task lock"};
 
 void vm_lock_init(struct vm *vm, struct vm_lock *lock, enum vm_lock_kind kind)
 {

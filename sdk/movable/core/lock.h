@@ -11,8 +11,8 @@
 #include "schedule.h"
 #include "violation.h"
 
-/* Python names them in the same order (movable.sched.trace). */
-enum vm_lock_kind { MMAP_SEM, ANON_VMA_LOCK, I_MMAP_LOCK, TREE_LOCK, TASK_LOCK, I_RWSEM, NR_VM_LOCK_KINDS };
+/* Python names them in the same order (movable.sched.trace). From TREE_LOCK on they are spinlocks. */
+enum vm_lock_kind { MMAP_SEM, ANON_VMA_LOCK, I_MMAP_LOCK, I_RWSEM, TREE_LOCK, TASK_LOCK, NR_VM_LOCK_KINDS };
 
 /* Keys of these locks in a trace: this bit, the kind, and a number of its own. */
 #define VM_LOCK_KEY (1UL << 60)

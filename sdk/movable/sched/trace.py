@@ -58,7 +58,7 @@ _PAGE_EVENTS = frozenset(range(Event.LOCK_PAGE, Event.PUT_PAGE + 1)) | {
     Event.ACCESS,
 }
 _VM_LOCK_KEY = 1 << 60
-_VM_LOCKS = ("mmap_sem", "anon_vma lock", "i_mmap lock", "tree lock", "task lock", "i_rwsem")
+_VM_LOCKS = ("mmap_sem", "anon_vma lock", "i_mmap lock", "i_rwsem", "tree lock", "task lock")
 _WORDS = {
     Event.OP: "->",
     Event.LOCK: "lock",
