@@ -25,6 +25,8 @@ struct chunk {
 	struct page_to_node *entries;
 	unsigned long nr;
 	uint64_t allowed;
+	bool mixed;	   /* an entry found a page and did not queue it: another one may name the same */
+	unsigned long next; /* not mixed: the entry after the one that was asked for last */
 };
 
 /*
@@ -137,26 +139,36 @@ static int queue_entry(struct vm *vm, struct mm *mm, struct page_to_node *entry,
 /* The first entry that names the page says where it goes, and gets to know what became of it. */
 static struct page *new_page_of_chunk(struct vm *vm, struct page *page, unsigned long private, int **result)
 {
-	const struct chunk *chunk = (const struct chunk *)private;
-	struct page_to_node *entry = chunk->entries;
+	struct chunk *chunk = (struct chunk *)private;
+	unsigned long pfn = page_to_pfn(vm, page), i = chunk->mixed ? 0 : chunk->next;
+	struct page_to_node *entry;
 
-	/* It is there: only pages of the chunk are on the list. */
-	while (entry->pfn != page_to_pfn(vm, page))
-		entry++;
+	/* It is there: only pages of the chunk are on the list, in the order of the entries. */
+	while (chunk->entries[i % chunk->nr].pfn != pfn)
+		i++;
+	entry = &chunk->entries[i % chunk->nr];
+	chunk->next = (i + 1) % chunk->nr;
 	*result = &entry->status;
 	return alloc_target(vm, page, entry->node, chunk->allowed);
 }
 
 /* 0, or -ENOMEM: then the statuses are not to be told, although pages may have moved. */
-static int move_chunk(struct vm *vm, struct mm *mm, const struct chunk *chunk, bool move_all)
+static int move_chunk(struct vm *vm, struct mm *mm, struct chunk *chunk, bool move_all)
 {
 	struct list_head pagelist;
 	int err;
 
 	list_init(&pagelist);
 	down_read(vm, &mm->mmap_sem);
-	for (unsigned long i = 0; i < chunk->nr; i++)
-		chunk->entries[i].status = queue_entry(vm, mm, &chunk->entries[i], move_all, &pagelist);
+	chunk->mixed = false;
+	chunk->next = 0;
+	for (unsigned long i = 0; i < chunk->nr; i++) {
+		struct page_to_node *entry = &chunk->entries[i];
+		const struct list_head *last = pagelist.prev;
+
+		entry->status = queue_entry(vm, mm, entry, move_all, &pagelist);
+		chunk->mixed |= entry->pfn != NO_PAGE && pagelist.prev == last;
+	}
 	err = migrate_queued(vm, &pagelist, new_page_of_chunk, (unsigned long)chunk);
 	up_read(vm, &mm->mmap_sem);
 	return err < 0 ? err : 0;
