@@ -30,13 +30,12 @@ struct chunk {
 };
 
 /*
- * The page that the address is mapped to, without a reference; with `split`, none that is part of a transparent huge
+ * The page that an entry maps (NULL: there is no table), without a reference; with `split`, none that is part of a transparent huge
  * page. 0, -EFAULT, -ENOENT, -EBUSY: 9.8, per-page status. mmap_sem held.
  */
-static int follow_page(struct vm *vm, struct vma *vma, unsigned long address, bool split, struct page **page)
+static int follow_page(struct vm *vm, struct vma *vma, unsigned long address, const pte_t *pte, bool split,
+		       struct page **page)
 {
-	const pte_t *pte = pte_offset(vma->mm, address);
-
 	if (split && pte && unlikely(*pte & PTE_HUGE) && !(vma->flags & VM_HUGETLB) &&
 	    !split_huge_entry(vm, vma, address, pte))
 		return -EBUSY;
@@ -56,18 +55,22 @@ static struct vma *find_vma_near(const struct mm *mm, struct vma *guess, unsigne
 	return guess && guess->start <= address && address < guess->end ? guess : find_vma(mm, address);
 }
 
-/* mmap_sem held. Page structures are fetched while the page table is still being read. */
+/* mmap_sem held. All entries of the chunk are fetched at once, and then all page structures. */
 static void stat_chunk(struct vm *vm, struct mm *mm, const unsigned long *pages, int *status, unsigned long nr)
 {
+	struct vma *vmas[STAT_CHUNK], *vma = NULL;
+	const pte_t *ptes[STAT_CHUNK];
 	struct page *found[STAT_CHUNK];
-	struct vma *vma = NULL;
 
 	for (unsigned long i = 0; i < nr; i++) {
+		vma = vmas[i] = find_vma_near(mm, vma, pages[i]);
+		ptes[i] = vma ? pte_offset(mm, pages[i]) : NULL;
+		__builtin_prefetch(ptes[i]);
+	}
+	for (unsigned long i = 0; i < nr; i++) {
 		found[i] = NULL;
-		vma = find_vma_near(mm, vma, pages[i]);
-		status[i] = vma ? follow_page(vm, vma, pages[i], false, &found[i]) : -EFAULT;
-		if (found[i])
-			__builtin_prefetch(found[i]);
+		status[i] = vmas[i] ? follow_page(vm, vmas[i], pages[i], ptes[i], false, &found[i]) : -EFAULT;
+		__builtin_prefetch(found[i]);
 	}
 	for (unsigned long i = 0; i < nr; i++)
 		if (found[i])
@@ -118,8 +121,10 @@ static int queue_entry(struct vm *vm, struct mm *mm, struct page_to_node *entry,
 {
 	struct vma *vma = find_vma(mm, entry->address);
 	struct page *page;
-	int err = vma && vma_migratable(vma) ? follow_page(vm, vma, entry->address, true, &page) : -EFAULT;
+	int err = -EFAULT;
 
+	if (vma && vma_migratable(vma))
+		err = follow_page(vm, vma, entry->address, pte_offset(mm, entry->address), true, &page);
 	if (err)
 		return err;
 	entry->pfn = page_to_pfn(vm, page);
