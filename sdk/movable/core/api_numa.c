@@ -3,6 +3,7 @@
 
 #include "migrate_nodes.h"
 #include "move_pages.h"
+#include "mpol_alloc.h"
 #include "numa_maps.h"
 #include "vma.h"
 
@@ -87,6 +88,8 @@ long mv_numa_stats(struct vm *vm, unsigned int id, unsigned long address, struct
 	found = index < mm->nr_vmas;
 	if (found) {
 		fill_vma(info, mm->vmas[index]);
+		/* In shared memory that of the file, as its first page has it. */
+		describe_policy(vma_policy(mm->vmas[index], mm->vmas[index]->start), &info->policy);
 		gather_numa_stats(vm, mm->vmas[index], &gathered);
 		*stats = (struct mv_numa_stats){
 			gathered.pages,     gathered.anon,   gathered.dirty,	 gathered.mapmax,

@@ -10,6 +10,9 @@
 #include "swap.h"
 #include "vma.h"
 
+/* A window of one page table: it is aligned, and smaller. */
+#define FAULT_AROUND_BYTES 0x10000UL
+
 /* Where a fault happened. `pte` is what the entry held when the fault began. */
 struct fault {
 	struct vma *vma;
@@ -209,36 +212,83 @@ static int do_cow_fault(struct vm *vm, const struct fault *fault, unsigned long 
 	return 0;
 }
 
+/* Maps a page of the area's file at an address where nothing is. Page locked; takes a reference of its own. */
+static void map_file_page(struct vm *vm, struct vma *vma, unsigned long address, struct page *page, bool write)
+{
+	unsigned int bits = pte_protection(vma) | PTE_YOUNG;
+
+	/* Nobody needs to be told of writes to shared memory that no device stores. */
+	if (write || (vma->flags & VM_SHARED && vma->flags & VM_WRITE && vma->file->shmem))
+		bits |= PTE_WRITE | (write ? PTE_DIRTY : 0);
+	page->_refcount++;
+	page_add_file_rmap(vm, page);
+	vma->mm->counters[mm_counter_of(page)]++;
+	*pte_offset(vma->mm, address) = make_pte(page_to_pfn(vm, page), bits);
+	if (vma->flags & VM_LOCKED)
+		mlock_vma_page(vm, page);
+}
+
+static unsigned long file_index(const struct vma *vma, unsigned long address)
+{
+	return vma->pgoff + ((address - vma->start) >> PAGE_SHIFT);
+}
+
+/* Maps the file's page if it is cached, can be had without waiting, and nothing is mapped there. */
+static void map_cached(struct vm *vm, struct vma *vma, unsigned long address)
+{
+	unsigned long index = file_index(vma, address);
+	struct page *page = find_get_page(vm, vma->file, index);
+
+	if (!page)
+		return;
+	if (trylock_page(vm, page)) {
+		/* It may have been cut off, or moved to another frame, before it was locked. */
+		if (page->mapping == &vma->file->as && page->index == index && page_flag(page, PG_uptodate) &&
+		    !pte_read(vma->mm, address))
+			map_file_page(vm, vma, address, page, false);
+		unlock_page(vm, page);
+	}
+	put_page(vm, page);
+}
+
+/* A read maps what is cached in the window of addresses around it as well. spec/migration.md 9.8 */
+static void do_fault_around(struct vm *vm, const struct fault *fault)
+{
+	struct vma *vma = fault->vma;
+	unsigned long start = round_down(fault->address, FAULT_AROUND_BYTES), end = start + FAULT_AROUND_BYTES;
+
+	if (start < vma->start)
+		start = vma->start;
+	if (end > vma->end)
+		end = vma->end;
+	for (unsigned long address = start; address < end; address += PAGE_SIZE)
+		if (!pte_read(vma->mm, address))
+			map_cached(vm, vma, address);
+}
+
 static int do_file_fault(struct vm *vm, const struct fault *fault)
 {
 	struct vma *vma = fault->vma;
-	unsigned long index = vma->pgoff + ((fault->address - vma->start) >> PAGE_SHIFT);
-	unsigned int bits = pte_protection(vma) | PTE_YOUNG;
+	unsigned long index = file_index(vma, fault->address);
 	struct page *page;
-	pte_t *pte;
 	int err;
 
 	if (!pte_alloc(vma->mm, fault->address))
 		return -ENOMEM;
 	if (fault->write && !(vma->flags & VM_SHARED))
 		return do_cow_fault(vm, fault, index);
+	if (!fault->write) {
+		do_fault_around(vm, fault);
+		if (!unchanged(fault))
+			return 0;
+	}
 	err = filemap_get_page(vm, vma->file, index, vma->mm, &page);
 	if (err)
 		return err;
 	if (fault->write)
 		set_page_dirty(vm, page);
-	/* Nobody needs to be told of writes to shared memory that no device stores. */
-	if (fault->write || (vma->flags & VM_SHARED && vma->flags & VM_WRITE && vma->file->shmem))
-		bits |= PTE_WRITE | (fault->write ? PTE_DIRTY : 0);
-	pte = unchanged(fault);
-	if (pte) {
-		page->_refcount++;
-		page_add_file_rmap(vm, page);
-		vma->mm->counters[mm_counter_of(page)]++;
-		*pte = make_pte(page_to_pfn(vm, page), bits);
-		if (vma->flags & VM_LOCKED)
-			mlock_vma_page(vm, page);
-	}
+	if (unchanged(fault))
+		map_file_page(vm, vma, fault->address, page, fault->write);
 	unlock_page(vm, page);
 	put_page(vm, page);
 	return 0;

@@ -70,6 +70,24 @@ bool zone_is_contiguous(struct vm *vm, struct zone *zone)
 	return true;
 }
 
+/* Reading a frame that was never written costs no memory of the host; writing zeros to it would. */
+static bool frame_is_zero(const unsigned char *frame)
+{
+	const uint64_t *words = (const uint64_t *)frame;
+
+	for (size_t i = 0; i < PAGE_SIZE / sizeof(*words); i += 8)
+		if (words[i] | words[i + 1] | words[i + 2] | words[i + 3] | words[i + 4] | words[i + 5] |
+		    words[i + 6] | words[i + 7])
+			return false;
+	return true;
+}
+
+void clear_highpage(struct vm *vm, struct page *page)
+{
+	if (!frame_is_zero(page_address(vm, page)))
+		memset(page_address(vm, page), 0, PAGE_SIZE);
+}
+
 /*
  * Streaming stores: the target of a migration is not read again by the core, so it need not pass through
  * the cache. This thread sees its own stores; handing the machine to another one takes a lock, which
@@ -78,6 +96,10 @@ bool zone_is_contiguous(struct vm *vm, struct zone *zone)
 void copy_highpage(struct vm *vm, struct page *to, struct page *from)
 {
 	sched_page_point(vm, EV_COPY, from);
+	if (frame_is_zero(page_address(vm, from))) {
+		clear_highpage(vm, to);
+		return;
+	}
 #if defined(__SSE2__)
 	__m128i *target = (__m128i *)page_address(vm, to);
 	const __m128i *source = (const __m128i *)page_address(vm, from);

@@ -87,6 +87,9 @@ struct page *pageblock_pfn_to_page(struct vm *vm, unsigned long start, unsigned 
 /* Whether every block of the zone is valid and belongs to it (first and last pfn of each checked). */
 bool zone_is_contiguous(struct vm *vm, struct zone *zone);
 
+/* Zeros in the frame. Neither this nor a copy of zeros writes to a frame that holds zeros already. */
+void clear_highpage(struct vm *vm, struct page *page);
+
 void copy_highpage(struct vm *vm, struct page *to, struct page *from);
 
 /* Poison on free, and the check on allocation: returns the offset of the first changed byte, or -1. */

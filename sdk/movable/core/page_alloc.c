@@ -143,7 +143,7 @@ static void prep_new_block(struct vm *vm, struct page *page, gfp_t gfp, unsigned
 	for (unsigned long i = 0; i < 1UL << order; i++) {
 		prep_new_page(vm, page + i);
 		if (gfp & __GFP_ZERO)
-			memset(page_address(vm, page + i), 0, PAGE_SIZE);
+			clear_highpage(vm, page + i);
 		if (i && gfp & __GFP_COMP)
 			make_tail(page, i);
 	}

@@ -13,7 +13,7 @@ PAGE_SHIFT = 12
 _VM_SHARED = 8
 _VM_LOCKED = 0x2000
 _VM_DONTEXPAND = 0x40000
-_VM_HUGETLB = 0x400000
+VM_HUGETLB = 0x400000
 _VM_HUGEPAGE = 0x20000000
 _VM_MERGEABLE = 0x80000000
 
@@ -67,7 +67,7 @@ def area_of(vma: Any, file: str | None) -> Area:
         file=file,
         offset=0 if file is None else vma.pgoff << PAGE_SHIFT,
         policy=policy_of(vma.policy),
-        hugetlb=bool(flags & _VM_HUGETLB),
+        hugetlb=bool(flags & VM_HUGETLB),
         huge_pages=bool(flags & _VM_HUGEPAGE),
         mergeable=bool(flags & _VM_MERGEABLE),
         special=SPECIAL[vma.special],
@@ -76,7 +76,7 @@ def area_of(vma: Any, file: str | None) -> Area:
 
 def vma_flags(prot: Prot, *, shared: bool = False, locked: bool = False, hugetlb: bool = False) -> int:
     """VM_* flags."""
-    return int(prot) | _VM_SHARED * shared | _VM_LOCKED * locked | (_VM_HUGETLB | _VM_DONTEXPAND) * hugetlb
+    return int(prot) | _VM_SHARED * shared | _VM_LOCKED * locked | (VM_HUGETLB | _VM_DONTEXPAND) * hugetlb
 
 
 @frozen

@@ -4,7 +4,7 @@ from errno import EACCES, EFAULT, EINVAL, ENODEV, ENOMEM, EPERM, ESRCH
 from typing import TYPE_CHECKING, Any, Literal
 
 from movable._core import lib
-from movable.errors import SystemCallError
+from movable.errors import MovableError, SystemCallError
 from movable.flags import MpolMF
 from movable.machine import Machine
 from movable.process.credentials import CAP_SYS_NICE, Credentials
@@ -12,12 +12,12 @@ from movable.process.nodemask import BadPointer, NodeMask, get_nodes, node_list
 from movable.process.user_arrays import Numbers, move_arrays
 
 if TYPE_CHECKING:
-    from movable.process.process import Process
     from movable.vm import VM
 
 __all__ = ["MovingCalls"]
 
 _UNSIGNED = (1 << 64) - 1
+_MOVE_FLAGS = int(MpolMF.MOVE | MpolMF.MOVE_ALL)
 
 _REASONS = {
     EFAULT: "an array cannot be read or written",
@@ -37,6 +37,11 @@ class MovingCalls:
     _mm: int | None
 
     @property
+    def ended(self) -> bool:
+        """Whether the process has ended."""
+        raise NotImplementedError
+
+    @property
     def mems_mask(self) -> int:
         """The nodes that its pages may come from, as bits."""
         raise NotImplementedError
@@ -47,7 +52,7 @@ class MovingCalls:
         Shared pages are eligible only with CAP_SYS_NICE. SystemCallError EINVAL, EFAULT, ESRCH, EPERM, and ENOMEM if
         a node is full: pages moved before it stay moved. spec/migration.md 9.7.
         """
-        call = "migrate_pages"
+        call = self._begin("migrate_pages")
         old_nodes, new_nodes = get_nodes(call, old, maxnode), get_nodes(call, new, maxnode)
         target = self._target(call, pid)
         privileged = self.credentials.capable(CAP_SYS_NICE)
@@ -91,7 +96,7 @@ class MovingCalls:
         SystemCallError EINVAL, EPERM, ESRCH; EFAULT, ENODEV, EACCES, ENOMEM: chunks before the one that failed are
         moved, and reported in ``status``. MovableError for buffers that are none.
         """
-        call = "move_pages"
+        call = self._begin("move_pages")
         self._check_move_flags(call, flags)
         arrays = move_arrays(addresses, nodes, status, count)
         target = self._target(call, pid)
@@ -111,15 +116,21 @@ class MovingCalls:
         self._result(call, answer)
         return arrays.statuses() if status is None else status
 
+    def _begin(self, call: str) -> str:
+        """The call's name. MovableError for a process that has ended: it calls nothing any more."""
+        if self.ended:
+            raise MovableError(f"process {self.pid} has ended")
+        return call
+
     def _check_move_flags(self, call: str, flags: int) -> None:
-        if flags & ~(MpolMF.MOVE | MpolMF.MOVE_ALL):
+        if int(flags) & ~_MOVE_FLAGS:
             raise SystemCallError(EINVAL, f"{call}: flags: only MOVE and MOVE_ALL are known, not {flags:#x}")
         if flags & MpolMF.MOVE_ALL and not self.credentials.capable(CAP_SYS_NICE):
             raise SystemCallError(EPERM, f"{call}: MOVE_ALL takes CAP_SYS_NICE")
 
-    def _target(self, call: str, pid: int) -> "Process":
+    def _target(self, call: str, pid: int) -> "MovingCalls":
         """The process that a pid names, if this one may move its memory. SystemCallError ESRCH, EPERM."""
-        target = self.vm.find_process(pid or self.pid)
+        target = self.vm.find_process(pid) if pid else self
         if target is None:
             raise SystemCallError(ESRCH, f"{call}: there is no process {pid}")
         if not self.credentials.may_move(target.credentials):

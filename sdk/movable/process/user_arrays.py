@@ -104,9 +104,10 @@ def move_arrays(addresses: Any, nodes: Any, status: Any, count: int | None) -> M
     pages, targets = _addresses_of(addresses), None if nodes is None else _nodes_of(nodes)
     if count is None:
         count = _common_length(pages, targets, status)
+    count &= 0xFFFF_FFFF_FFFF_FFFF
     statuses = _statuses_of(status, min(count, pages.length))
     c = ffi.new("struct mv_move_arrays *")
-    c.count = count & 0xFFFF_FFFF_FFFF_FFFF
+    c.count = count
     c.pages, c.nr_pages = pages.c, pages.length
     c.status, c.nr_status = statuses.c, statuses.length
     if targets is not None:
