@@ -190,7 +190,9 @@ def test_clean_pages_that_are_moved_all_the_same(why: str) -> None:
     """mlocked pages and those under writeback are not dropped (8.2 step 2)."""
     vm = small()
     file = file_at(vm, AT[:1], clean=True)
-    process = vm.process()
+    process, other = vm.process(), vm.process()
+    beside = other.mmap(PAGE_SIZE, shared=True, file=file)
+    other.touch(beside, write=False)
     if why == "locked":
         process.mlock(process.mmap(PAGE_SIZE, shared=True, file=file), PAGE_SIZE)
         assert cached(file).flags & PageFlag.MLOCKED
@@ -201,6 +203,7 @@ def test_clean_pages_that_are_moved_all_the_same(why: str) -> None:
     assert (result.ret, result.migrated, result.reclaimed) == (0, 1, 0)
     assert cached(file).pfn >= START + 200
     assert bytes(cached(file).data[:6]) == b"page 0"
+    assert other.page(beside) is cached(file)
 
 
 def test_drivers_pages_are_never_dropped() -> None:
