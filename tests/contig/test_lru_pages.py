@@ -185,22 +185,27 @@ def test_a_page_dirty_in_an_entry_is_moved() -> None:
     assert process.read(address + PAGE_SIZE, 13) == b"page 1 is new"
 
 
-@pytest.mark.parametrize("why", ["locked", "writeback"])
-def test_clean_pages_that_are_moved_all_the_same(why: str) -> None:
-    """mlocked pages and those under writeback are not dropped (8.2 step 2)."""
+@pytest.mark.parametrize("why", ["locked", "writeback", "dirty"])
+def test_pages_of_files_that_are_moved_all_the_same(why: str) -> None:
+    """mlocked pages, those under writeback and dirty ones are not dropped, nor unmapped (8.2 step 2)."""
     vm = small()
     file = file_at(vm, AT[:1], clean=True)
-    process = vm.process()
+    process, other = vm.process(), vm.process()
+    beside = other.mmap(PAGE_SIZE, shared=True, file=file)
+    other.touch(beside, write=False)
     if why == "locked":
         process.mlock(process.mmap(PAGE_SIZE, shared=True, file=file), PAGE_SIZE)
         assert cached(file).flags & PageFlag.MLOCKED
+    elif why == "dirty":
+        file.write(0, b"page 0")
     else:
         file.start_writeback(0)
-    assert not cached(file).flags & PageFlag.DIRTY
+    assert bool(cached(file).flags & PageFlag.DIRTY) == (why == "dirty")
     result = vm.alloc_contig_range(START, START + 200)
     assert (result.ret, result.migrated, result.reclaimed) == (0, 1, 0)
     assert cached(file).pfn >= START + 200
     assert bytes(cached(file).data[:6]) == b"page 0"
+    assert other.page(beside) is cached(file)
 
 
 def test_drivers_pages_are_never_dropped() -> None:

@@ -7,8 +7,10 @@ from movable.conformance.registry import check
 from movable.conformance.rig import Batch, Rig
 from movable.drivers import DriverSpec
 from movable.flags import PageFlag
-from movable.machine import PAGE_SIZE
 from movable.page import Page
+
+_PAGE_BYTES = 4096
+"""Bytes in a page (spec/compaction.md 1.1)."""
 
 _PAGES = 24
 """Pages of the process, and as many of the file."""
@@ -31,21 +33,21 @@ class CompanyRig(Rig):
     def __init__(self, spec: DriverSpec, seed: str, **settings: Any) -> None:
         super().__init__(spec, seed, **settings)
         self.process = self.vm.process()
-        self.address = self.process.mmap(_PAGES * PAGE_SIZE)
-        self.file = self.vm.file("beside", _PAGES * PAGE_SIZE)
+        self.address = self.process.mmap(_PAGES * _PAGE_BYTES)
+        self.file = self.vm.file("beside", _PAGES * _PAGE_BYTES)
 
     def fill_beside(self) -> None:
         """Store objects, with a page of the process and one of the file after each."""
         for number in range(_PAGES):
             self.store_any()
-            self.process.write(self.address + number * PAGE_SIZE, self._text("process", number))
-            self.file.write(number * PAGE_SIZE, self._text("file", number))
+            self.process.write(self.address + number * _PAGE_BYTES, self._text("process", number))
+            self.file.write(number * _PAGE_BYTES, self._text("file", number))
         self.fill()
         self.vm.lru_add_drain_all()
 
     @staticmethod
     def _text(whose: str, number: int) -> bytes:
-        return f"{whose}, page {number}".encode().ljust(PAGE_SIZE, b".")
+        return f"{whose}, page {number}".encode().ljust(_PAGE_BYTES, b".")
 
     def others(self) -> list[Page]:
         """The pages of the process and of the file."""
@@ -54,8 +56,8 @@ class CompanyRig(Rig):
     def untouched(self, clause: str) -> None:
         """Demand that what the process and the file hold is what was written, and that the VM's books are right."""
         for number in range(_PAGES):
-            at = number * PAGE_SIZE
-            own = self.process.read(self.address + at, PAGE_SIZE) == self._text("process", number)
+            at = number * _PAGE_BYTES
+            own = self.process.read(self.address + at, _PAGE_BYTES) == self._text("process", number)
             page = self.process.page(self.address + at)
             self.expect(
                 own,
@@ -64,7 +66,7 @@ class CompanyRig(Rig):
                 pfn=page.pfn if page else None,
             )
             self.expect(
-                self.file.read(at, PAGE_SIZE) == self._text("file", number),
+                self.file.read(at, _PAGE_BYTES) == self._text("file", number),
                 f"page {number} of a file is not what was written to it",
                 clause=clause,
             )
@@ -198,8 +200,8 @@ def _both(rig: CompanyRig) -> tuple[Batch, int]:
 def reclaim(rig: CompanyRig) -> None:
     """With memory full of clean pages of a file the driver takes more objects, or it is told that it could."""
     rig.fill_beside()
-    cache = rig.vm.file("cache", (rig.managed_pages() + 512) * PAGE_SIZE)
-    cache.read(0, (rig.managed_pages() + 512) * PAGE_SIZE)
+    cache = rig.vm.file("cache", (rig.managed_pages() + 512) * _PAGE_BYTES)
+    cache.read(0, (rig.managed_pages() + 512) * _PAGE_BYTES)
     before = len(rig.marked())
     full = _store_until_full(rig, before + 192)
     rig.at_rest_beside("LRU-4")
