@@ -182,6 +182,7 @@ CHANGES: dict[str, tuple[Callable[[Recording], None], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_changed_recording_is_wrong(change: str) -> None:
     """Anything that compaction decides and the recording tells otherwise is wrong, in 6.1 and in 4.9."""
@@ -225,6 +226,7 @@ def test_a_batch_that_does_not_add_up_is_wrong() -> None:
     assert len(replay(recording).of_verdict(WRONG)) == 1
 
 
+@pytest.mark.slow
 def test_evictable_or_not() -> None:
     """Locked pages move like others while the sysctl is 1: marking some of them changes nothing (mode 1)."""
     recording = case_of("rand50")
@@ -240,6 +242,7 @@ def test_evictable_or_not() -> None:
     assert any(row.name.startswith("destinations") for row in rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [4, 5])
 def test_runs_that_allocations_start(mode: int) -> None:
     """Of a direct run only the invariants compare, the rest is explained by the rules of direct runs (2.2)."""
