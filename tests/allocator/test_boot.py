@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from allocator.machines import BLOCK, MOVABLE, boot, exhaust, one_node, one_zone, trimmed
+from allocator.machines import BLOCK, MOVABLE, START, boot, exhaust, one_node, one_zone, take_all, trimmed
 
 from movable import VM, MigrateType, MovableError, PageFlag, PfnRange, ZoneConfig, preset
 from movable.config import PRESETS
@@ -174,3 +174,18 @@ def test_the_server_costs_little_until_it_is_used(tmp_path: Path) -> None:
         [sys.executable, "-c", BOOT_SERVER], cwd=tmp_path, capture_output=True, check=True
     )
     assert int(answer.stdout) < 200_000
+
+
+@pytest.mark.parametrize("pages", [1, 511, 513, 1024 + 77, 3 * 1024 - 35])
+def test_a_node_may_end_anywhere(pages: int) -> None:
+    """A zone that ends inside a pageblock has all its pages, and the frames behind it are nobody's (1.2, 1.3)."""
+    with boot(one_zone(pages)) as vm:
+        zone = vm.zones[0]
+        assert (zone.end_pfn, zone.free_pages) == (START + pages, pages)
+        taken = take_all(vm)
+        assert sorted(taken) == list(range(START, START + pages))
+        for page in taken.values():
+            vm.free_pages(page)
+        vm.recount()
+        assert zone.free_pages == pages
+        assert not vm.has_page(START + pages)

@@ -19,12 +19,14 @@ def later(blocks: int, layout: Layout, **settings: Any) -> Terrain:
 
 
 def test_four_blocks_of_odd_pages() -> None:
-    """S1 of spec/compaction.md 13 by the rules of 6.1: batches of 32 and 224, then one taken by steps of two (K01-K03)."""
+    """S1 of spec/compaction.md 13 by the rules of 6.1: batches of 32 and 224, one refill by steps of two (K01-K03)."""
     made = later(4, odd)
     growth = Growth(made.vm)
     with made.vm.compact_events() as log:
         run = made.vm.compact_zone(made.zone, WHOLE)
-    events = [str(event) for event in log if "isolate" in event.name or "compaction_migratepages" in event.name]
+    events = [
+        str(event) for event in log if "isolate" in event.name or "compaction_migratepages" in event.name
+    ]
     assert [event.removeprefix("mm_compaction_") for event in events] == [
         "isolate_migratepages: range=(0x1000 ~ 0x1040) nr_scanned=64 nr_taken=32",
         "isolate_freepages: range=(0x1600 ~ 0x163f) nr_scanned=63 nr_taken=32",
@@ -73,7 +75,9 @@ def test_a_block_headed_by_a_large_free_block_is_never_a_target() -> None:
     profiles: tuple[CompactionProfile, ...] = ("4.9", "6.1")
     for profile in profiles:
         made = terrain(
-            3, lambda offset: "U" if BLOCK <= offset < 2 * BLOCK else "M" if offset == 5 else ".", profile=profile
+            3,
+            lambda offset: "U" if BLOCK <= offset < 2 * BLOCK else "M" if offset == 5 else ".",
+            profile=profile,
         )
         moved[profile] = made.vm.compact_zone(made.zone, asked).migrated
         made.verify()
@@ -138,7 +142,7 @@ def test_a_request_takes_what_compaction_frees_for_it(order: int) -> None:
 
 
 def test_an_unmovable_request_is_captured_below_a_pageblock() -> None:
-    """Order 4 for the kernel itself is captured from an UNMOVABLE block only; the request is served all the same (3.6)."""
+    """Order 4 for the kernel itself is captured in UNMOVABLE blocks only; the request is served all the same (3.6)."""
     made = Terrain.on(
         one_zone(16 * BLOCK, Watermarks(0, 0, 0), profile="6.1"),
         odd,

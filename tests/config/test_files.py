@@ -22,6 +22,8 @@ compact_unevictable_allowed = false
 min_free_kbytes = 512
 watermark_scale_factor = 20
 lowmem_reserve_ratio = [256, 128, 32]
+profile = "6.1"
+per_cpu_lists = true
 
 [[nodes]]
 cpus = [0, 2]
@@ -71,6 +73,8 @@ LAB = MachineConfig(
     min_free_kbytes=512,
     watermark_scale_factor=20,
     lowmem_reserve_ratio=(256, 128, 32),
+    profile="6.1",
+    per_cpu_lists=True,
 )
 
 SMALL = """

@@ -68,6 +68,8 @@ IMPOSSIBLE = {
     "no CPU": (machine(cpus=0), "cpus: must be 1 to 64, not 0"),
     "too many CPUs": (machine(cpus=65), "cpus: must be 1 to 64, not 65"),
     "debug": (machine(debug=3), "debug: must be 0 to 2, not 3"),
+    "profile": (machine(profile="5.0"), "profile: must be one of 4.9, 6.1, not '5.0'"),
+    "lists": (machine(per_cpu_lists=1), "per_cpu_lists: must be true or false, not 1"),
     "extfrag": (machine(extfrag_threshold=1001), "extfrag_threshold: must be 0 to 1000, not 1001"),
     "scale factor": (machine(watermark_scale_factor=0), "watermark_scale_factor: must be 1 to 1000, not 0"),
     "ratio": (

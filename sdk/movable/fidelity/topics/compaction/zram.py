@@ -20,6 +20,15 @@ def zram_rows(section: str, case: Mapping[str, Any]) -> Iterator[Row]:
     """
     before, after = (case[f"mm_stat_{when}"].split()[:_MM_STAT_FIELDS] for when in ("before", "after"))
     yield same(section, "mm_stat after", " ".join(after), " ".join(before))
+    packed = case.get("mm_stat_after_zs_compact", "").split()
+    if packed:
+        yield same(
+            section, "stored bytes after zsmalloc's compaction", " ".join(packed[:2]), " ".join(after[:2])
+        )
+        grown = int(packed[2]) > int(after[2])
+        yield same(
+            section, "pool after zsmalloc's compaction", "has grown" if grown else "no larger", "no larger"
+        )
     wrong = case.get("pages_read_back_wrong")
     if wrong is not None:
         yield same(section, "pages_read_back_wrong", str(wrong), "0")
