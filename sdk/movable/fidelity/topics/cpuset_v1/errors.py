@@ -207,20 +207,21 @@ def _policy(
     """A policy is set for the task or the page, a page touched under it, and a policy or the mems read back."""
     new = page + PAGE
     caller.mmap(PAGE, address=new, fixed=True)
+    upper = text.upper()
     match = re.search(
-        r"(DEFAULT|PREFERRED_MANY|PREFERRED|BIND|INTERLEAVE|LOCAL)(?:\|(STATIC|RELATIVE))?", text
+        r"(?<![A-Z])(DEFAULT|PREFERRED_MANY|PREFERRED|BIND|INTERLEAVE|LOCAL)(?:\W*(STATIC|RELATIVE))?", upper
     )
     word = (
         mode_word(match[1]) | {"STATIC": 1 << 15, "RELATIVE": 1 << 14}.get(match[2] or "", 0) if match else 0
     )
     ret, error = 0, "0"
     if match is not None and "mbind" in text:
-        flags = sum(bit for name, bit in (("STRICT", 1), ("MOVE", 2)) if name in text)
+        flags = sum(bit for name, bit in (("STRICT", 1), ("MOVE", 2)) if name in upper)
         ret, error = attempt(lambda: caller.mbind(page, 2 * PAGE, word, nodes or None, flags))
     elif match is not None:
         ret, error = attempt(lambda: caller.set_mempolicy(word, nodes or None))
     caller.touch(new)
-    allowed = "MEMS_ALLOWED" in text
+    allowed = "MEMS_ALLOWED" in upper
     answer = caller.get_mempolicy(0, MpolF.MEMS_ALLOWED if allowed else 0)
     ours = _outcome(ret, error, query(caller, [new])[0], mask_of(answer.nodes or ()))
     policy = make_policy(word, nodes, mems)
