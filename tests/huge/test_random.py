@@ -1,13 +1,12 @@
 """Random operations with huge, merged, lazily freed and swapped pages, with all contents checked against a model."""
 
-import contextlib
 import random
 from collections.abc import Callable
 from errno import EBUSY, EINVAL
 
 import pytest
 from huge.conftest import TWO_NODES
-from huge.kit import HPAGE, huge_area
+from huge.kit import HPAGE, demand, huge_area
 from schedules.kit import scenario
 
 from movable import PAGE_SIZE, VM, Madvise, MigrateMode, Page, Process, Prot, SystemCallError
@@ -126,7 +125,7 @@ class World:
             try:
                 process.madvise(address, length, Madvise.DONTNEED)
             except SystemCallError as error:
-                assert error.errno == EINVAL
+                demand(error, EINVAL)
                 process.munlock(address, length)
                 process.madvise(address, length, Madvise.DONTNEED)
         else:
@@ -156,8 +155,10 @@ class World:
         for process, page, address in places:
             process.write(address, value.to_bytes(8, "little") + bytes(PAGE_SIZE - 8))
             self.memory[process][page] = frozenset([value])
-        with contextlib.suppress(SystemCallError):
+        try:
             self.vm.ksm_merge([(process, address) for process, _, address in places])
+        except SystemCallError as error:
+            demand(error, EBUSY)
 
     def swap_out(self) -> None:
         """Bring one page into swap space."""
@@ -165,7 +166,7 @@ class World:
         try:
             process.swap_out(address)
         except SystemCallError as error:
-            assert error.errno in (EBUSY, EINVAL)
+            demand(error, EBUSY, EINVAL)
 
     def pin(self) -> None:
         """Hold a page, or let it go."""
