@@ -110,17 +110,6 @@ static int read_entry(const struct move_arrays *arrays, unsigned long index, con
 	return rules->mems >> entry->node & 1 ? 0 : -EACCES;
 }
 
-/*
- * A page of the hugetlb pool moves whole, by the address of its head. The answer is its status as long as it has not
- * moved.
- */
-static int queue_hugetlb(struct vm *vm, struct page *page, bool move_all, struct list_head *pagelist)
-{
-	if (page == compound_head(page) && (move_all || page_mapcount(page) == 1))
-		isolate_huge_page(vm, page, pagelist);
-	return -EACCES;
-}
-
 /* Finds an entry's page, and queues it if it is to move. The entry's status as long as it has not moved. */
 static int queue_entry(struct vm *vm, struct mm *mm, struct page_to_node *entry, bool move_all,
 		       struct list_head *pagelist)
@@ -134,10 +123,14 @@ static int queue_entry(struct vm *vm, struct mm *mm, struct page_to_node *entry,
 	entry->pfn = page_to_pfn(vm, page);
 	if (page_to_nid(vm, page) == entry->node)
 		return entry->node;
-	if (unlikely(PageHuge(page)))
-		return queue_hugetlb(vm, page, move_all, pagelist);
-	if (page_mapcount(page) > 1 && !move_all)
+	if (page_mapcount(compound_head(page)) > 1 && !move_all)
 		return -EACCES;
+	if (unlikely(PageHuge(page))) {
+		/* By its head it moves as a whole; by a tail it does not. */
+		if (page == compound_head(page))
+			isolate_huge_page(vm, page, pagelist);
+		return -EACCES;
+	}
 	return queue_page(vm, page, pagelist);
 }
 
@@ -151,9 +144,7 @@ static struct page *new_page_of_chunk(struct vm *vm, struct page *page, unsigned
 	while (entry->pfn != page_to_pfn(vm, page))
 		entry++;
 	*result = &entry->status;
-	if (unlikely(PageHuge(page)))
-		return alloc_huge_page_node(vm, entry->node);
-	return alloc_target(vm, entry->node, chunk->allowed);
+	return alloc_target(vm, page, entry->node, chunk->allowed);
 }
 
 /* 0, or -ENOMEM: then the statuses are not to be told, although pages may have moved. */

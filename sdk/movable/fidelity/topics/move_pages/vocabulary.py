@@ -253,7 +253,7 @@ def _shared(words: str, unit: Unit, call: _Call) -> tuple[int, ...]:
         return (1,)
     if unit.state == "vdso":
         return (2, 1)
-    if re.search(_ALONE, words) and not re.search(r"still shared", words):
+    if re.search(_ALONE, words) and not re.search(r"still shared|mapped[_ ]twice|two map", words):
         return (1,)
     if unit.state in ("file", "cached", "copied", "text", "shared_memory"):
         return (2, 1) if re.search(_FILE_SHARED, words) else (1, 2) if unit.state == "text" else (1,)
