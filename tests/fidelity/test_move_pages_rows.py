@@ -151,8 +151,16 @@ def test_rows_about_a_transparent_huge_page() -> None:
         case("thp_move_tail"),
         {"name": "thp_anonhuge_after", "note": "AnonHugePages 2048 kB"},
         case("thp_after", nodes=None, flags=0, status=B, query_before=B, query_after=B),
-        case("thp_two_subpages_same_batch", nodes=[2, 2], status=[2, -16], query_before=B, query_after=[2, 2]),
-        case("thp_head_and_tail_pinned_node", nodes=[3, 2], status=[3, 2], query_before=[2, 2], query_after=[2, 2]),
+        case(
+            "thp_two_subpages_same_batch", nodes=[2, 2], status=[2, -16], query_before=B, query_after=[2, 2]
+        ),
+        case(
+            "thp_head_and_tail_pinned_node",
+            nodes=[3, 2],
+            status=[3, 2],
+            query_before=[2, 2],
+            query_after=[2, 2],
+        ),
     ) == [(EQUAL,), (EQUAL,), (EQUAL,), *[(EXPLAINED, "N04")] * 4]
 
 
@@ -160,7 +168,14 @@ def test_rows_about_a_huge_page_in_small_entries() -> None:
     """A page that small entries map is a group of its own, and moves whole in 6.1 as well (N04)."""
     four = [2, 2, 2, 2]
     assert huge(
-        case("thp_pte_mapped_query", nodes=None, flags=0, status=[0] * 4, query_before=[0] * 4, query_after=[0] * 4),
+        case(
+            "thp_pte_mapped_query",
+            nodes=None,
+            flags=0,
+            status=[0] * 4,
+            query_before=[0] * 4,
+            query_after=[0] * 4,
+        ),
         case("thp_pte_mapped_move_tail", nodes=[2], status=[2], query_after=[2]),
         case("thp_pte_mapped_after", nodes=None, flags=0, status=four, query_before=four, query_after=four),
     ) == [(EQUAL,), (EQUAL,), (EXPLAINED, "N04")]
@@ -187,7 +202,9 @@ POOLS = counters(
 def test_rows_about_a_hugetlb_page() -> None:
     """Only the move without a free page differs, and what follows from it: four rows in all (N05)."""
     verdicts = huge(*HUGETLB, *POOLS)
-    explained = [row["name"] for row, verdict in zip(HUGETLB + POOLS, verdicts, strict=True) if verdict[0] is EXPLAINED]
+    explained = [
+        row["name"] for row, verdict in zip(HUGETLB + POOLS, verdicts, strict=True) if verdict[0] is EXPLAINED
+    ]
     assert explained == ["hugetlb_move_no_free", "hugetlb_after", "hugetlb_node2_nr", "hugetlb_node3_nr"]
     assert {verdict[0] for verdict in verdicts} == {EQUAL, EXPLAINED}
 
@@ -202,6 +219,8 @@ def test_counters_whose_moves_are_not_recorded() -> None:
 @pytest.mark.parametrize("index", range(len(POOLS)))
 def test_a_changed_counter_is_wrong(index: int) -> None:
     """A pool that no way of the page leads to makes rows wrong."""
-    pools = [{**row, "note": str(int(row["note"]) + 2)} if at == index else row for at, row in enumerate(POOLS)]
+    pools = [
+        {**row, "note": str(int(row["note"]) + 2)} if at == index else row for at, row in enumerate(POOLS)
+    ]
     verdicts = huge(*HUGETLB, *pools)
     assert verdicts[len(HUGETLB) + index][0] is WRONG
