@@ -89,14 +89,8 @@ def _places(row: Mapping[str, Any], words: str, seen: Mapping[str, str]) -> Iter
     if file is None:
         raise ValueError(f"file {row['file']!r} is none of a cpuset")
     base = "tasks" if file[2] in ("tasks", "procs") else f"cpuset.{file[2]}"
-    owner = next(
-        (
-            each
-            for each in ("top", "root", "child", "sibling", "B")
-            if each.lower() in words.split("/", maxsplit=1)[0].split() or f"{each.lower()}/" in words
-        ),
-        "A",
-    )
+    whose = re.split(r"[/ ]", row["file"].lower())[:-1]
+    owner = next((each for each in ("top", "root", "child", "sibling", "b") if each in whose), "A")
     default = row.get("in_cpuset_mems") or _DEFAULTS.get(base)
     befores = [default, *({seen[row["file"]]} - {default} if row["file"] in seen else ())]
     for before in befores:
@@ -121,7 +115,7 @@ def _write(place_: _Place, text: str) -> Mapping[str, Any]:
         task = vm.process()
         if place_.attached:
             a.attach(task)
-        owners = {"top": top, "root": top, "child": child or a, "sibling": other, "B": other}
+        owners = {"top": top, "root": top, "child": child or a, "sibling": other, "b": other}
         target = owners.get(place_.owner, a)
         if place_.file == "tasks":
             return _attach(target if place_.owner != "A" else other, task, text, place_.words)

@@ -46,9 +46,7 @@ _STATE_WORDS = re.compile(
     "|".join(pattern for _, pattern in (*_FOUND_WORDS, *_ABSENT_WORDS))
     + r"|pinned|movable|free|ok|already|shared|private|cow|broken|plain|normal|valid|good|bad|anon|local|remote"
 )
-_TWICE = (
-    r"two_proc|two proc|second_proc|both_proc|two_map|mapped[_ ]twice|two map|twice_mapped|mapcount 2|mapcount_2|fork"
-)
+_TWICE = r"two[_ ]proc|second_proc|both_proc|two_map|mapped[_ ]twice|two map|twice_mapped|mapcount[_ ]2|fork"
 _SHARED, _FILE_SHARED = rf"{_TWICE}|shared|sharer", rf"{_TWICE}|child"
 _ALONE = r"broken|cowed|unshared|exit|mapcount back|mapcount_1|mapcount 1|not shared|one process|alone"
 _NOBODY = (

@@ -303,7 +303,7 @@ def _shared_anon(row: Labelled) -> Iterator[Scene]:
 
         steps: tuple[tuple[str, Callable[[Process], None]], ...] = (
             ("untouched", lambda _process: None),
-            ("default|plain|touched$", lambda process: process.touch(row.base, size)),
+            ("default|plain|(?<!un)touched$", lambda process: process.touch(row.base, size)),
             ("interleave", interleave),
             ("sub", bind),
         )

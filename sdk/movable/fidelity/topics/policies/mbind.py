@@ -65,7 +65,7 @@ def _parse(row: Mapping[str, Any]) -> _Row:
     elif re.search(r"null_addr|addr_null|addr_0(?!x)|null_start|start_null", name):
         address, memory = 0, Memory((None,) * 16, 0)
     elif re.search(r"unaligned|misaligned|not_aligned|addr_plus", name) and not re.search(
-        r"len(gth)?_(un|mis|not_)?aligned|aligned_len", name
+        r"len(gth)?_(un|mis|not_)aligned|^unaligned_len", name
     ):
         address += 123
     word, mask = _policy(name, row)
