@@ -89,14 +89,8 @@ def _places(row: Mapping[str, Any], words: str, seen: Mapping[str, str]) -> Iter
     if file is None:
         raise ValueError(f"file {row['file']!r} is none of a cpuset")
     base = "tasks" if file[2] in ("tasks", "procs") else f"cpuset.{file[2]}"
-    owner = next(
-        (
-            each
-            for each in ("top", "root", "child", "sibling", "B")
-            if each.lower() in words.split("/", maxsplit=1)[0].split() or f"{each.lower()}/" in words
-        ),
-        "A",
-    )
+    whose = re.split(r"[/ ]", row["file"].lower())[:-1]
+    owner = next((each for each in ("top", "root", "child", "sibling", "b") if each in whose), "A")
     default = row.get("in_cpuset_mems") or _DEFAULTS.get(base)
     befores = [default, *({seen[row["file"]]} - {default} if row["file"] in seen else ())]
     for before in befores:
@@ -121,7 +115,7 @@ def _write(place_: _Place, text: str) -> Mapping[str, Any]:
         task = vm.process()
         if place_.attached:
             a.attach(task)
-        owners = {"top": top, "root": top, "child": child or a, "sibling": other, "B": other}
+        owners = {"top": top, "root": top, "child": child or a, "sibling": other, "b": other}
         target = owners.get(place_.owner, a)
         if place_.file == "tasks":
             return _attach(target if place_.owner != "A" else other, task, text, place_.words)
@@ -207,20 +201,21 @@ def _policy(
     """A policy is set for the task or the page, a page touched under it, and a policy or the mems read back."""
     new = page + PAGE
     caller.mmap(PAGE, address=new, fixed=True)
+    upper = text.upper()
     match = re.search(
-        r"(DEFAULT|PREFERRED_MANY|PREFERRED|BIND|INTERLEAVE|LOCAL)(?:\|(STATIC|RELATIVE))?", text
+        r"(?<![A-Z])(DEFAULT|PREFERRED_MANY|PREFERRED|BIND|INTERLEAVE|LOCAL)(?:\W*(STATIC|RELATIVE))?", upper
     )
     word = (
         mode_word(match[1]) | {"STATIC": 1 << 15, "RELATIVE": 1 << 14}.get(match[2] or "", 0) if match else 0
     )
     ret, error = 0, "0"
     if match is not None and "mbind" in text:
-        flags = sum(bit for name, bit in (("STRICT", 1), ("MOVE", 2)) if name in text)
+        flags = sum(bit for name, bit in (("STRICT", 1), ("MOVE", 2)) if name in upper)
         ret, error = attempt(lambda: caller.mbind(page, 2 * PAGE, word, nodes or None, flags))
     elif match is not None:
         ret, error = attempt(lambda: caller.set_mempolicy(word, nodes or None))
     caller.touch(new)
-    allowed = "MEMS_ALLOWED" in text
+    allowed = "MEMS_ALLOWED" in upper
     answer = caller.get_mempolicy(0, MpolF.MEMS_ALLOWED if allowed else 0)
     ours = _outcome(ret, error, query(caller, [new])[0], mask_of(answer.nodes or ()))
     policy = make_policy(word, nodes, mems)

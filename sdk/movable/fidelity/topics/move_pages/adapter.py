@@ -56,12 +56,13 @@ def _case(row: Mapping[str, Any], initial: int) -> Row:
     unread = sorted(set(row) - _INPUTS - set(recorded))
     verdicts: list[Row] = []
     for asked in readings(row):
-        claim = Claim(applied_rules(asked), earlier(asked, initial), later(asked, initial))
-        verdicts.append(judge("cases", row["name"], recorded, run(asked, initial), claim, unread=unread))
-        if verdicts[-1].verdict is RowVerdict.EQUAL:
-            break
-    return min(verdicts, key=_order)
-
-
-def _order(row: Row) -> int:
-    return [RowVerdict.EQUAL, RowVerdict.EXPLAINED, RowVerdict.WRONG].index(row.verdict)
+        told = len(recorded.get("status", asked.named)) if "status" in asked.bad else len(asked.named)
+        ours, before, after = (
+            {**outcome, "status": outcome["status"][:told]}
+            for outcome in (run(asked, initial), earlier(asked, initial), later(asked, initial))
+        )
+        claim = Claim(applied_rules(asked), before, after)
+        verdicts.append(judge("cases", row["name"], recorded, ours, claim, unread=unread))
+        if verdicts[-1].verdict is not RowVerdict.WRONG:
+            return verdicts[-1]
+    return verdicts[0]

@@ -121,7 +121,7 @@ def _queries(asked: Asked, units: Sequence[Unit]) -> list[int]:
 
 
 def _look(state: _State) -> None:
-    if "pages" in state.asked.bad and (state.asked.named or state.asked.beyond):
+    if state.asked.beyond or ("pages" in state.asked.bad and state.asked.named):
         raise _Refused("EFAULT")
     state.store(dict(enumerate(_queries(state.asked, state.units))))
 
@@ -240,6 +240,8 @@ def _flush_quietly(state: _State, batch: list[int]) -> None:
 
 def _flush(state: _State, batch: list[int], untried: int) -> None:
     """Move a batch and store its statuses; a page that does not move ends the call with the count of those left."""
+    if not batch:
+        return
     entries, failed = list(batch), 0
     batch.clear()
     assert state.asked.nodes is not None

@@ -17,6 +17,8 @@ _FIRST = 0x1_5000_0000
 _WINDOW = 16
 """Pages of a file: those that one read fault maps (spec/migration.md 9.8, fault-around)."""
 _NO_QUERY = 10000
+_BEYOND = 1 << 40
+"""Entries behind the arrays of a query: where memory ends the call does too."""
 _FIXED = {
     "kernel": 0xFFFF_8880_0000_0000,
     "vsyscall": 0xFFFF_FFFF_FF60_0000,
@@ -64,7 +66,7 @@ def call_pages(
     if asked.beyond:
         addresses.append(entries[-1] if entries else _FIRST * PAGE)
         nodes = None if nodes is None else [*nodes, -1]
-    count = len(addresses)
+    count = len(addresses) + (_BEYOND if asked.beyond and not asked.moving else 0)
     if "pages" in asked.bad:
         addresses = BAD_POINTER
     if "nodes" in asked.bad:

@@ -46,9 +46,7 @@ _STATE_WORDS = re.compile(
     "|".join(pattern for _, pattern in (*_FOUND_WORDS, *_ABSENT_WORDS))
     + r"|pinned|movable|free|ok|already|shared|private|cow|broken|plain|normal|valid|good|bad|anon|local|remote"
 )
-_TWICE = (
-    r"two_proc|two proc|second_proc|both_proc|two_map|mapped twice|twice_mapped|mapcount 2|mapcount_2|fork"
-)
+_TWICE = r"two[_ ]proc|second_proc|both_proc|two_map|mapped[_ ]twice|two map|twice_mapped|mapcount[_ ]2|fork"
 _SHARED, _FILE_SHARED = rf"{_TWICE}|shared|sharer", rf"{_TWICE}|child"
 _ALONE = r"broken|cowed|unshared|exit|mapcount back|mapcount_1|mapcount 1|not shared|one process|alone"
 _NOBODY = (
@@ -56,9 +54,13 @@ _NOBODY = (
     r"|pid_(none|dead|unused|neg|max|invalid|bad|gone|exited|reaped|free)"
 )
 _SOMEBODY = r"other_pid|other_proc|child_pid|by_pid|root_pid|pid_1(?!\d)|pid_(other|child|parent|init)"
+_UNPINNED = r"unpin|not pinned|no longer|released|let go|after_pipe|pipe (closed|emptied|drained)"
 _ORDINALS = ("first", "second", "third", "fourth", "fifth")
 _ARRAYS = "pages|nodes|status"
-_UNREADABLE = r"bad|null|readonly|read_only|unwritable|unreadable|invalid_?p|efault|kernel_p"
+_POINTER = r"_?(?:pointer|ptr|addr)"
+_UNREADABLE = (
+    rf"bad{_POINTER}|badp|null(?!_page)|readonly|read_only|unwritable|unreadable|invalid{_POINTER}|efault"
+)
 
 
 def readings(row: Mapping[str, Any]) -> Iterator[Asked]:
@@ -87,8 +89,17 @@ def readings(row: Mapping[str, Any]) -> Iterator[Asked]:
             ]
         ),
     )
-    for units, named in _pages(name, text, codes, call):
-        yield evolve(base, units=units, named=named)
+    shapes = list(_pages(name, text, codes, call))
+    for bad in _unreadable(row, base.bad):
+        for units, named in shapes:
+            yield evolve(base, units=units, named=named, bad=bad)
+
+
+def _unreadable(row: Mapping[str, Any], named: frozenset[str]) -> list[frozenset[str]]:
+    """Which arrays cannot be accessed: as the name says; where a call failed with EFAULT, any one, unless it says."""
+    if row.get("errno") != "EFAULT" or named:
+        return [named]
+    return [named, *(frozenset({each}) for each in _ARRAYS.split("|"))]
 
 
 # -- the call --------------------------------------------------------------------------------------
@@ -142,7 +153,8 @@ def _bad_arrays(name: str, row: Mapping[str, Any]) -> frozenset[str]:
     found = {
         match[1] or match[2]
         for match in re.finditer(
-            rf"({_ARRAYS})_(?:array_|ptr_|pointer_)*(?:{_UNREADABLE})|(?:bad|null)_({_ARRAYS})", name
+            rf"({_ARRAYS})_(?:array_|ptr_|pointer_)*(?:{_UNREADABLE})|(?:bad|null)_({_ARRAYS})(?:_array|_pointer|_ptr|$)",
+            name,
         )
     }
     found = {each for each in found if each in _ARRAYS.split("|")}
@@ -164,7 +176,7 @@ Pages = tuple[tuple[Unit, ...], tuple[int, ...]]
 def _pages(name: str, text: str, codes: Sequence[int], call: _Call) -> Iterator[Pages]:
     """Units and which entry names which."""
     count = len(codes)
-    if re.search(r"ksm", name) and count:
+    if re.search(r"ksm", name) and count and not re.search(r"unmerge|broken|written|unshared", text):
         mappers = int((re.search(r"sharing\D*(\d+)", text) or (0, count))[1]) + 1
         yield (Unit("ksm", max(codes[0], 0), max(mappers, count)),), (0,) * count
         return
@@ -239,7 +251,7 @@ def _shared(words: str, unit: Unit, call: _Call) -> tuple[int, ...]:
         return (1,)
     if unit.state == "vdso":
         return (2, 1)
-    if re.search(_ALONE, words) and not re.search(r"still shared", words):
+    if re.search(_ALONE, words) and not re.search(r"still shared|mapped[_ ]twice|two map", words):
         return (1,)
     if unit.state in ("file", "cached", "copied", "text", "shared_memory"):
         return (2, 1) if re.search(_FILE_SHARED, words) else (1, 2) if unit.state == "text" else (1,)
@@ -252,7 +264,7 @@ def _shared(words: str, unit: Unit, call: _Call) -> tuple[int, ...]:
 
 def _pins(text: str, clauses: list[str] | None, count: int) -> list[frozenset[int]]:
     """Which entries are held, by clause, by ordinal, or any one."""
-    if not re.search(r"pinned|pin_|vmsplice|get_user_pages|gup|held", text):
+    if not re.search(r"pinned|pin_|vmsplice|get_user_pages|gup|held", text) or re.search(_UNPINNED, text):
         return [frozenset()]
     if clauses is not None and count > 1:
         return [frozenset(index for index, clause in enumerate(clauses) if "pin" in clause)]

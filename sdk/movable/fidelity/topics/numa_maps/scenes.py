@@ -125,7 +125,10 @@ def _anon(row: Labelled) -> Iterator[Scene]:
         readings = [0]
     elif not some and re.search(r"half|partly|some|every", words):
         readings = [count // 2]
-    for pages in readings:
+    readings += [
+        pages for pages in range(count + 1) if not re.search(r"touched|written|read|prot|lock", words)
+    ]
+    for pages in dict.fromkeys(readings):
         yield lambda vm, pages=pages: _anon_scene(vm, row, count, pages)  # type: ignore[misc]
 
 
@@ -252,6 +255,23 @@ def _tmpfs(row: Labelled) -> Iterator[Scene]:
         ),
     )
     yield from _story(row, start, steps)
+    yield from _shared_alone(row)
+
+
+def _shared_alone(row: Labelled) -> Iterator[Scene]:
+    """A file, or shared memory, that nothing else maps: touched under the policy that the label names, or none."""
+    for write in (True, False):
+
+        def scene(vm: VM, write: bool = write) -> Process:
+            process, size = vm.process(), 8 * PAGE
+            file = vm.file(row.file, size, tmpfs=True)
+            process.mmap(size, address=row.base, fixed=True, shared="private" not in row.label, file=file)
+            if _POLICY.search(row.label):
+                process.mbind(row.base, size, *_policy_in(row.label))
+            process.touch(row.base, size, write=write)
+            return process
+
+        yield scene
 
 
 def _policy_in(label: str) -> tuple[Mpol, list[int]]:
@@ -283,7 +303,7 @@ def _shared_anon(row: Labelled) -> Iterator[Scene]:
 
         steps: tuple[tuple[str, Callable[[Process], None]], ...] = (
             ("untouched", lambda _process: None),
-            ("default|plain|touched$", lambda process: process.touch(row.base, size)),
+            ("default|plain|(?<!un)touched$", lambda process: process.touch(row.base, size)),
             ("interleave", interleave),
             ("sub", bind),
         )
@@ -310,6 +330,7 @@ def _shared_file(row: Labelled) -> Iterator[Scene]:
         ("", lambda process: process.touch(row.base, size)),
     )
     yield from _story(row, start, steps if "untouched" not in row.label else steps[:1])
+    yield from _shared_alone(row)
 
 
 # -- huge pages ------------------------------------------------------------------------------------

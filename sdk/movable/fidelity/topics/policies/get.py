@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from movable.fidelity.model import Row
+from movable.fidelity.model import Row, RowVerdict
 from movable.fidelity.topics.kit import EVERY_NODE, PAGE, Claim, attempt, each_row, judge, machine, map_pages
 from movable.fidelity.topics.later import MODES, LaterPolicy, make_policy
 from movable.flags import Mpol, MpolF
@@ -48,7 +48,18 @@ def get_rows(rows: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
 
 
 def _get_row(row: Mapping[str, Any]) -> Row:
+    """The verdict by the first reading that fits: what lies at the address may not be told."""
     asked = _parse(row)
+    verdicts = [_judge(row, each) for each in (asked, *_others(asked))]
+    return min(verdicts, key=lambda each: each.verdict is RowVerdict.WRONG)
+
+
+def _others(asked: _Asked) -> Iterator[_Asked]:
+    if asked.place == "bound":
+        yield evolve(asked, place="plain")
+
+
+def _judge(row: Mapping[str, Any], asked: _Asked) -> Row:
     recorded = {key: row[key] for key in _OUTPUTS if key in row}
     ours = dict(_ours(asked))
     note = ""

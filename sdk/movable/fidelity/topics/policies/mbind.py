@@ -64,8 +64,8 @@ def _parse(row: Mapping[str, Any]) -> _Row:
         address, memory = 0xFFFF_8000_0000_0000, Memory((None,) * 16, 0)
     elif re.search(r"null_addr|addr_null|addr_0(?!x)|null_start|start_null", name):
         address, memory = 0, Memory((None,) * 16, 0)
-    elif (
-        re.search(r"unaligned|misaligned|not_aligned|addr_plus", name) and "len" not in name.split("align")[0]
+    elif re.search(r"unaligned|misaligned|not_aligned|addr_plus", name) and not re.search(
+        r"len(gth)?_(un|mis|not_)aligned|^unaligned_len", name
     ):
         address += 123
     word, mask = _policy(name, row)
