@@ -1,7 +1,8 @@
 """Huge pages, merged pages and special mappings under the NUMA calls (spec/migration.md 9.6, 9.8, 9.10)."""
 
+from array import array
 from collections.abc import Sequence
-from errno import EACCES, EBUSY, EFAULT, ENOENT
+from errno import EACCES, EBUSY, EFAULT, ENOENT, ENOMEM
 
 import pytest
 from numa.moving import error_of, machine, spread, where
@@ -123,6 +124,76 @@ def test_numa_maps_of_huge_pages(process: Process) -> None:
     process.move_pages(0, [BASE], [1])
     process.vm.lru_add_drain_all()
     assert process.numa_maps() == text.replace("N0=512", "N0=511 N1=1")
+
+
+def pool_page(process: Process, node: int, free: Sequence[int]) -> int:
+    """A page of the hugetlb pool on a node, beside so many free ones; its address."""
+    pool = process.vm.hugetlb
+    pool.set(node, 1)
+    address = process.mmap(SIZE, hugetlb=True)
+    process.write(address + 5000, b"pool")
+    for nid, pages in enumerate(free):
+        pool.set(nid, pages + (nid == node))
+    return address
+
+
+def test_a_pool_page_moves_by_its_head(vm: VM, process: Process) -> None:
+    """All of it, to a free pool page of the node; the old one goes back to its own node's pool (9.8)."""
+    address = pool_page(process, 0, (0, 1))
+    assert process.move_pages(0, [address, address + 9 * PAGE_SIZE]) == [0, 0]
+    assert process.move_pages(0, [address], [1]) == [1]
+    assert set(where(process, [address + n * PAGE_SIZE for n in range(HUGE)])) == {1}
+    assert process.read(address + 5000, 4) == b"pool"
+    assert [(vm.hugetlb.nr(nid), vm.hugetlb.free(nid)) for nid in (0, 1)] == [(1, 1), (1, 0)]
+
+
+def test_a_pool_page_named_by_a_tail(process: Process) -> None:
+    """-EACCES, unless it is there already; also the head's status where nothing moved it (9.8)."""
+    address = pool_page(process, 0, (0, 1))
+    tail = address + PAGE_SIZE
+    assert process.move_pages(0, [tail, tail], [0, 1]) == [0, -EACCES]
+    assert where(process, [address]) == [0]
+    assert process.move_pages(0, [tail, address, address], [1, 1, 1]) == [-EACCES, 1, -EACCES]
+
+
+def test_a_pool_without_room(vm: VM, process: Process) -> None:
+    """No free pool page on the target: ENOMEM, unless surplus pages may be made (9.8, N05)."""
+    address = pool_page(process, 0, (1, 0))
+    status = array("i", [777])
+    assert error_of(lambda: process.move_pages(0, [address], [1], status=status)) == ENOMEM
+    assert error_of(lambda: process.migrate_pages(0, {0}, {1})) == ENOMEM
+    assert (list(status), where(process, [address]), vm.hugetlb.free(0)) == ([777], [0], 1)
+    vm.hugetlb.overcommit = 1
+    assert process.move_pages(0, [address], [1]) == [1]
+    assert process.read(address + 5000, 4) == b"pool"
+
+
+def test_scans_take_pool_pages_whole(process: Process) -> None:
+    """migrate_pages moves them, and mbind by the area's policy (9.6, 9.7)."""
+    address = pool_page(process, 0, (1, 1))
+    assert process.migrate_pages(0, {0}, {1}) == 0
+    assert where(process, [address, address + SIZE - 1]) == [1, 1]
+    process.mbind(address, SIZE, Mpol.BIND, {0}, MpolMF.MOVE)
+    assert where(process, [address, address + SIZE - 1]) == [0, 0]
+    assert process.read(address + 5000, 4) == b"pool"
+
+
+def test_a_shared_pool_page(process: Process) -> None:
+    """After fork its mapcount is 2: it takes MOVE_ALL (9.6, 9.8)."""
+    address = pool_page(process, 0, (1, 1))
+    child = process.fork()
+    assert process.move_pages(0, [address], [1]) == [-EACCES]
+    assert process.move_pages(0, [address], [1], MpolMF.MOVE_ALL) == [1]
+    assert where(child, [address]) == [1]
+
+
+def test_numa_maps_of_pool_pages(process: Process) -> None:
+    """A pool page counts 1, of 2048 KiB; active is never printed (9.10)."""
+    pool_page(process, 1, (0, 0))
+    process.mmap(SIZE, address=BASE, fixed=True)
+    (line,) = (each for each in process.numa_maps().splitlines() if "huge" in each)
+    name = r"file=/anon_hugepage\040(deleted) huge"
+    assert line.split(" ", 1)[1] == f"default {name} anon=1 dirty=1 N1=1 kernelpagesize_kB=2048"
 
 
 def test_merged_pages(vm: VM, process: Process) -> None:

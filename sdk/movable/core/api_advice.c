@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "hugetlb.h"
 #include "ksm.h"
 #include "madvise.h"
 #include "special.h"
@@ -67,4 +68,39 @@ long mv_swap_out(struct vm *vm, unsigned int id, unsigned long address)
 	answer = swap_out(vm, mm, address);
 	mmput(vm, mm);
 	API_END(vm, answer);
+}
+
+long mv_hugetlb_set(struct vm *vm, int nid, unsigned long pages)
+{
+	long answer;
+
+	API_BEGIN(vm, true);
+	answer = hugetlb_set_pool(vm, nid, pages);
+	API_END(vm, answer);
+}
+
+long mv_hugetlb_overcommit(struct vm *vm, unsigned long pages)
+{
+	struct hstate *h = hstate_of(vm);
+
+	if (!h)
+		return -ENOMEM;
+	h->overcommit = pages;
+	return 0;
+}
+
+void mv_hugetlb(struct vm *vm, int nid, struct mv_hugetlb *info)
+{
+	const struct hstate *h = vm->hstate;
+
+	*info = (struct mv_hugetlb){0};
+	if (!h)
+		return;
+	*info = (struct mv_hugetlb){
+		.nr = nid < 0 ? h->nr : h->nodes[nid].nr,
+		.free = nid < 0 ? h->free : h->nodes[nid].free,
+		.surplus = nid < 0 ? h->surplus : h->nodes[nid].surplus,
+		.reserved = h->reserved,
+		.overcommit = h->overcommit,
+	};
 }

@@ -241,6 +241,7 @@ void vm_destroy(struct vm *vm)
 	for (unsigned int id = 1; id < vm->nr_lists; id++)
 		free(vm->lists[id]);
 	free(vm->lists);
+	free(vm->hstate);
 	free(vm->pageblocks);
 	free(vm->pageblock_zone);
 	free(vm->nodes);

@@ -302,6 +302,15 @@ long mv_mm_create(struct vm *vm);
 long mv_mm_exit(struct vm *vm, unsigned int mm);
 long mv_mm_fork(struct vm *vm, unsigned int mm);
 long mv_mmap(struct vm *vm, unsigned int mm, const struct mv_mmap *request);
+
+/* The hugetlb pool; numbers of pages of 2 MiB, of one node or (nid -1) of all. */
+struct mv_hugetlb {
+	unsigned long nr, free, surplus, reserved, overcommit;
+};
+
+long mv_hugetlb_set(struct vm *vm, int nid, unsigned long pages);
+long mv_hugetlb_overcommit(struct vm *vm, unsigned long pages);
+void mv_hugetlb(struct vm *vm, int nid, struct mv_hugetlb *info);
 unsigned int mv_nr_nodes(struct vm *vm);
 long mv_mmap_special(struct vm *vm, unsigned int mm, int special, unsigned long address, int nid);
 long mv_madvise(struct vm *vm, unsigned int mm, unsigned long start, unsigned long length, int advice);

@@ -2,7 +2,7 @@
 #include "fault.h"
 
 #include "filemap.h"
-#include "huge.h"
+#include "hugetlb.h"
 #include "lru.h"
 #include "mlock.h"
 #include "mpol_alloc.h"
@@ -370,6 +370,8 @@ int handle_mm_fault(struct vm *vm, struct mm *mm, unsigned long address, bool wr
 		return -EFAULT;
 	sched_point(vm, EV_FAULT, fault.address);
 	count_vm_events(vm, PGFAULT, 1);
+	if (unlikely(fault.vma->flags & VM_HUGETLB))
+		return hugetlb_fault(vm, fault.vma, fault.address, write);
 	fault.pte = pte_read(mm, address);
 	if (!fault.pte && unlikely(fault.vma->special))
 		return do_special_fault(vm, fault.vma, fault.address);
@@ -480,6 +482,9 @@ long pin_user_page(struct vm *vm, struct mm *mm, unsigned long address, bool wri
 	/* The zero page has no frame to pin. */
 	if (!page)
 		return -EFAULT;
+	/* The pool's pages are held as a whole. */
+	if (unlikely(PageHuge(page)))
+		page = compound_head(page);
 	page->_refcount++;
 	return (long)page_to_pfn(vm, page);
 }

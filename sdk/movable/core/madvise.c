@@ -67,10 +67,14 @@ static int advise_flags(struct vm *vm, struct vma *vma, const void *value)
 /* Page of one process only, in no cache: old and clean, so that reclaim may drop it without swap. */
 static void lazyfree_page(struct vm *vm, struct page *page, pte_t *pte)
 {
-	if (page_mapcount(page) != 1 || PageKsm(page) || !trylock_page(vm, page))
+	page->_refcount++;
+	if (!trylock_page(vm, page)) {
+		put_page(vm, page);
 		return;
-	/* The lock is a scheduling point, but the entry's area is held by mmap_sem: only migration can have changed it. */
-	if (pte_maps_page(*pte) && pte_page(vm, *pte) == page && (!PageSwapCache(page) || try_to_free_swap(vm, page))) {
+	}
+	/* Others ran before the lock was taken: the entry may name another page now. */
+	if (page_mapcount(page) == 1 && !PageKsm(page) && pte_maps_page(*pte) && pte_page(vm, *pte) == page &&
+	    (!PageSwapCache(page) || try_to_free_swap(vm, page))) {
 		clear_page_flag(page, PG_dirty);
 		*pte &= ~(pte_t)(PTE_YOUNG | PTE_DIRTY);
 		clear_page_flag(page, PG_referenced);
@@ -78,6 +82,7 @@ static void lazyfree_page(struct vm *vm, struct page *page, pte_t *pte)
 			lru_set_active(vm, page, false);
 	}
 	unlock_page(vm, page);
+	put_page(vm, page);
 }
 
 static long free_pte(struct vm *vm, struct vma *vma, unsigned long address, pte_t *pte, void *private)
@@ -188,6 +193,8 @@ long swap_out(struct vm *vm, struct mm *mm, unsigned long address)
 	long err = -EINVAL;
 	pte_t pte;
 
+	/* A page in a vector is on no LRU yet. */
+	lru_add_drain_all(vm);
 	down_read(vm, &mm->mmap_sem);
 	split_huge_pmd(vm, mm, address);
 	pte = pte_read(mm, address);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "filemap.h"
+#include "hugetlb.h"
 #include "lru.h"
 #include "migrate.h"
 #include "mpol_alloc.h"
@@ -97,8 +98,11 @@ static struct page *new_page(struct vm *vm, struct page *page, unsigned long pri
 	for (unsigned int i = vma_index(mm, range->start); i < mm->nr_vmas; i++) {
 		unsigned long address = page_address_in_vma(page, mm->vmas[i]);
 
-		if (address != (unsigned long)-EFAULT)
-			return alloc_page_vma(vm, GFP_HIGHUSER_MOVABLE, mm->vmas[i], address);
+		if (address == (unsigned long)-EFAULT)
+			continue;
+		if (unlikely(PageHuge(page)))
+			return alloc_huge_page(vm, mm->vmas[i], address);
+		return alloc_page_vma(vm, GFP_HIGHUSER_MOVABLE, mm->vmas[i], address);
 	}
 	return alloc_page_mm(vm, GFP_HIGHUSER_MOVABLE, mm);
 }

@@ -3,7 +3,7 @@
 
 #include "callbacks.h"
 #include "filemap.h"
-#include "huge.h"
+#include "hugetlb.h"
 #include "lru.h"
 #include "migrate_page.h"
 #include "non_lru.h"
@@ -238,6 +238,28 @@ static int unmap_and_move(struct vm *vm, const struct migrate_control *mc, struc
 	return rc;
 }
 
+/* The same for a page of the hugetlb pool. It is in no count, and goes back to its pool. spec/migration.md 4.5 */
+static int unmap_and_move_huge_page(struct vm *vm, const struct migrate_control *mc, struct page *page, bool force)
+{
+	int rc, nid, *result = NULL;
+	struct page *newpage = mc->get_new_page(vm, page, mc->private, &result);
+
+	if (!newpage)
+		return -ENOMEM;
+	nid = page_to_nid(vm, newpage);
+	/* A caller that does not know what it moves. */
+	rc = PageHuge(newpage) ? move_huge_page(vm, newpage, page, force, mc->mode) : -EINVAL;
+	if (rc != -EAGAIN)
+		putback_active_hugepage(vm, page);
+	if (rc == MIGRATEPAGE_SUCCESS)
+		putback_active_hugepage(vm, newpage);
+	else
+		release_target(vm, mc, newpage);
+	if (result)
+		*result = rc ? rc : nid;
+	return rc;
+}
+
 /*
  * One pass over the list. Each page goes to `tried` before its turn, so that a callback that frees other
  * pages of the list leaves no stale position behind. -ENOMEM ends the whole call.
@@ -255,7 +277,8 @@ static int migrate_pass(struct vm *vm, const struct migrate_control *mc, struct 
 			__builtin_prefetch(page_address(vm, list_page(page->lru.next)));
 		list_del(&page->lru);
 		list_add_tail(&page->lru, tried);
-		rc = unmap_and_move(vm, mc, page, force);
+		rc = unlikely(PageHuge(page)) ? unmap_and_move_huge_page(vm, mc, page, force)
+					      : unmap_and_move(vm, mc, page, force);
 		if (rc == -EAGAIN)
 			++*retry;
 		else if (rc == MIGRATEPAGE_SUCCESS)
@@ -310,7 +333,8 @@ int migrate_pages(struct vm *vm, struct list_head *from, new_page_t *get_new_pag
 
 struct page *new_page_node(struct vm *vm, struct page *page, unsigned long private, int **result)
 {
-	(void)page;
 	(void)result;
+	if (PageHuge(page))
+		return alloc_huge_page_node(vm, (int)private);
 	return alloc_pages_node(vm, (int)private, GFP_HIGHUSER_MOVABLE | __GFP_THISNODE, 0);
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "filemap.h"
-#include "huge.h"
+#include "hugetlb.h"
 #include "mempolicy.h"
 #include "pagetable.h"
 #include "swap.h"
@@ -114,6 +114,10 @@ static long copy_pte(struct vm *vm, struct vma *vma, unsigned long address, pte_
 
 	if (!to)
 		return -ENOMEM;
+	if (unlikely(vma->flags & VM_HUGETLB)) {
+		copy_hugetlb_pte(vm, from, to);
+		return 0;
+	}
 	if (unlikely(*from & PTE_HUGE))
 		split_huge_pmd(vm, vma->mm, address);
 	if (cow && !is_swap_entry(*from))
@@ -146,6 +150,7 @@ static int copy_vma(struct vm *vm, struct mm *child, struct vma *vma)
 	*copy = *vma;
 	/* Locks on memory are not inherited. */
 	copy->flags &= ~(unsigned int)VM_LOCKED;
+	copy->resv = NULL;
 	err = mpol_dup(vma->policy, &copy->policy);
 	if (!err)
 		err = vma_insert(child, copy);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "move_pages.h"
 
+#include "hugetlb.h"
 #include "lru.h"
 #include "migrate_nodes.h"
 #include "mpol_alloc.h"
@@ -122,8 +123,14 @@ static int queue_entry(struct vm *vm, struct mm *mm, struct page_to_node *entry,
 	entry->pfn = page_to_pfn(vm, page);
 	if (page_to_nid(vm, page) == entry->node)
 		return entry->node;
-	if (page_mapcount(page) > 1 && !move_all)
+	if (page_mapcount(compound_head(page)) > 1 && !move_all)
 		return -EACCES;
+	if (unlikely(PageHuge(page))) {
+		/* By its head it moves as a whole; by a tail it does not. */
+		if (page == compound_head(page))
+			isolate_huge_page(vm, page, pagelist);
+		return -EACCES;
+	}
 	return queue_page(vm, page, pagelist);
 }
 
@@ -137,7 +144,7 @@ static struct page *new_page_of_chunk(struct vm *vm, struct page *page, unsigned
 	while (entry->pfn != page_to_pfn(vm, page))
 		entry++;
 	*result = &entry->status;
-	return alloc_target(vm, entry->node, chunk->allowed);
+	return alloc_target(vm, page, entry->node, chunk->allowed);
 }
 
 /* 0, or -ENOMEM: then the statuses are not to be told, although pages may have moved. */

@@ -2,6 +2,7 @@
 #include "page_alloc.h"
 
 #include "compaction.h"
+#include "hugetlb.h"
 #include "ksm.h"
 #include "lru.h"
 #include "pybridge.h"
@@ -450,6 +451,10 @@ void free_unref_page(struct vm *vm, struct page *page)
 {
 	unsigned int order = compound_order(page);
 
+	if (unlikely(page->ext & PAGE_EXT_HUGETLB)) {
+		free_huge_page(vm, page);
+		return;
+	}
 	assert_allocated(vm, page, order, "put_page");
 	free_pages_ok(vm, page, order);
 }

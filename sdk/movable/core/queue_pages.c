@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "queue_pages.h"
 
-#include "huge.h"
+#include "hugetlb.h"
 #include "lru.h"
 #include "non_lru.h"
 #include "rmap.h"
@@ -34,6 +34,26 @@ bool split_huge_entry(struct vm *vm, struct vma *vma, unsigned long address, con
 	return !(*pte & PTE_HUGE);
 }
 
+static bool is_candidate(const struct vm *vm, const struct page *page, const struct queue_pages *qp)
+{
+	return (qp->nodes >> page_to_nid(vm, page) & 1) != !!(qp->flags & MPOL_MF_INVERT);
+}
+
+static bool may_move(const struct page *page, const struct queue_pages *qp)
+{
+	return qp->flags & MPOL_MF_MOVE_ALL || page_mapcount(page) == 1;
+}
+
+/* A page of the hugetlb pool, met at its first entry in the range. */
+static long queue_hugetlb(struct vm *vm, pte_t pte, const struct queue_pages *qp)
+{
+	struct page *head = pte_maps_page(pte) ? compound_head(pte_page(vm, pte)) : NULL;
+
+	if (head && is_candidate(vm, head, qp) && may_move(head, qp))
+		isolate_huge_page(vm, head, qp->pagelist);
+	return 0;
+}
+
 /* Shared pages, and pages off the LRU, are passed over in silence. */
 static long queue_pte(struct vm *vm, struct vma *vma, unsigned long address, pte_t *pte, void *private)
 {
@@ -42,6 +62,10 @@ static long queue_pte(struct vm *vm, struct vma *vma, unsigned long address, pte
 
 	if (address < qp->skip)
 		return 0;
+	if (unlikely(vma->flags & VM_HUGETLB)) {
+		qp->skip = round_down(address, HPAGE_PMD_SIZE) + HPAGE_PMD_SIZE;
+		return queue_hugetlb(vm, *pte, qp);
+	}
 	if (unlikely(*pte & PTE_HUGE) && !split_huge_entry(vm, vma, address, pte)) {
 		qp->skip = round_down(address, HPAGE_PMD_SIZE) + HPAGE_PMD_SIZE;
 		return 0;
@@ -49,11 +73,7 @@ static long queue_pte(struct vm *vm, struct vma *vma, unsigned long address, pte
 	if (!pte_maps_page(*pte))
 		return 0;
 	page = pte_page(vm, *pte);
-	if (page_flag(page, PG_reserved))
-		return 0;
-	if ((qp->nodes >> page_to_nid(vm, page) & 1) == !!(qp->flags & MPOL_MF_INVERT))
-		return 0;
-	if (qp->flags & MPOL_MF_MOVE_ALL || page_mapcount(page) == 1)
+	if (!page_flag(page, PG_reserved) && is_candidate(vm, page, qp) && may_move(page, qp))
 		queue_page(vm, page, qp->pagelist);
 	return 0;
 }

@@ -58,7 +58,7 @@ static void used_page_is_valid(struct vm *vm, const struct page *page)
 
 	if (!(page->ext & PAGE_EXT_ALLOCATED))
 		bad = "neither free nor allocated";
-	else if (page->_refcount <= 0)
+	else if (page->_refcount <= 0 && !(page->ext & PAGE_EXT_HUGETLB))
 		bad = "allocated without a reference";
 	else if (PageLRU(page) && page->list_id)
 		bad = "on the LRU and on a page list";
@@ -154,7 +154,7 @@ static void page_lists_are_valid(struct vm *vm)
 
 	for (unsigned int id = 1; id < vm->nr_lists; id++) {
 		const struct page_list *list = vm->lists[id];
-		unsigned long pages = 0;
+		unsigned long pages = 0, counted_apart = 0;
 
 		if (!list)
 			continue;
@@ -163,11 +163,12 @@ static void page_lists_are_valid(struct vm *vm)
 				violation(vm, VM_RULE_RECOUNT_LIST, page, "page_list_is_valid", "a used page of the list",
 					  "list %u, refcount %d", page->list_id, page->_refcount);
 			pages++;
+			counted_apart += PageHuge(page);
 		}
 		if (pages != list->nr)
 			violation(vm, VM_RULE_RECOUNT_LIST, NULL, "page_list_is_valid", "the list's counter",
 				  "%lu pages, counter %lu", pages, list->nr);
-		isolated += list->isolated ? (long)pages : 0;
+		isolated += list->isolated ? (long)(pages - counted_apart) : 0;
 	}
 	for (unsigned int nid = 0; nid < vm->nr_nodes; nid++)
 		counted += vm->nodes[nid].stat[NR_ISOLATED_ANON] + vm->nodes[nid].stat[NR_ISOLATED_FILE];

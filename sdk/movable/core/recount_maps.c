@@ -51,7 +51,9 @@ static long count_pte(struct vm *vm, struct vma *vma, unsigned long address, pte
 		pmd_is_valid(vm, vma, address, pte);
 	/* A huge page is mapped once, by its head. */
 	tally->maps[pte_value(*pte)] += !(page->ext & PAGE_EXT_TAIL);
-	tally->counters[mm_counter_of(page)]++;
+	/* Pages of the pool are in no such count. */
+	if (!(vma->flags & VM_HUGETLB))
+		tally->counters[mm_counter_of(page)]++;
 	return 0;
 }
 
@@ -174,7 +176,7 @@ static void counters_are_valid(struct vm *vm, const struct tally *tally)
 		for (int item = 0; item < NR_NODE_ITEMS; item++)
 			stat[item] += vm->nodes[nid].stat[item];
 	for (unsigned long pfn = 0; pfn < vm->end_pfn; pfn++) {
-		if (!tally->maps[pfn])
+		if (!tally->maps[pfn] || PageHuge(pfn_to_page(vm, pfn)))
 			continue;
 		if (PageAnon(pfn_to_page(vm, pfn)))
 			anon += hpage_nr_pages(pfn_to_page(vm, pfn));

@@ -2,7 +2,7 @@
 #include "unmap.h"
 
 #include "filemap.h"
-#include "huge.h"
+#include "hugetlb.h"
 #include "lru.h"
 #include "swap.h"
 
@@ -33,6 +33,10 @@ static long zap_pte(struct vm *vm, struct vma *vma, unsigned long address, pte_t
 
 	(void)address;
 	(void)private;
+	if (unlikely(vma->flags & VM_HUGETLB)) {
+		zap_hugetlb(vm, vma, pte);
+		return 0;
+	}
 	if (pte_maps_page(old)) {
 		if (likely(!(old & PTE_HUGE)) || !zap_huge_pmd(vm, vma, pte))
 			zap_page(vm, mm, pte);

@@ -202,6 +202,7 @@ struct vm {
 	struct file **files;
 	unsigned int nr_files;
 	struct swap_info *swap;
+	struct hstate *hstate; /* the hugetlb pool (hugetlb.h), or NULL */
 	struct list_head stable_nodes; /* of merged pages (ksm.c) */
 	uint64_t lock_serial;
 

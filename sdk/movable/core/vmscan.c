@@ -174,7 +174,6 @@ long swap_out_page(struct vm *vm, struct page *page)
 {
 	enum pageout result;
 
-	lru_add_drain_all(vm);
 	if (isolate_lru_page(vm, page))
 		return -EBUSY;
 	mod_isolated(vm, page, 1);

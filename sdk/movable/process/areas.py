@@ -12,6 +12,7 @@ PAGE_SHIFT = 12
 
 _VM_SHARED = 8
 _VM_LOCKED = 0x2000
+_VM_DONTEXPAND = 0x40000
 VM_HUGETLB = 0x400000
 _VM_HUGEPAGE = 0x20000000
 _VM_MERGEABLE = 0x80000000
@@ -73,9 +74,9 @@ def area_of(vma: Any, file: str | None) -> Area:
     )
 
 
-def vma_flags(prot: Prot, *, shared: bool = False, locked: bool = False) -> int:
+def vma_flags(prot: Prot, *, shared: bool = False, locked: bool = False, hugetlb: bool = False) -> int:
     """VM_* flags."""
-    return int(prot) | _VM_SHARED * shared | _VM_LOCKED * locked
+    return int(prot) | _VM_SHARED * shared | _VM_LOCKED * locked | (VM_HUGETLB | _VM_DONTEXPAND) * hugetlb
 
 
 @frozen

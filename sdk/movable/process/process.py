@@ -1,7 +1,7 @@
 """Processes: memory of their own, with areas and page tables."""
 
 from collections.abc import Callable
-from errno import EFAULT, EFBIG
+from errno import EFAULT, EFBIG, ENOSPC
 from typing import TYPE_CHECKING, Any
 
 from movable._core import ffi, lib
@@ -108,15 +108,19 @@ class Process(PolicyCalls, MovingCalls, NumaMaps, AdviceCalls):
         address: int = 0,
         fixed: bool = False,
         locked: bool = False,
+        hugetlb: bool = False,
     ) -> int:
         """Map memory: anonymous, or a file from ``offset`` on. The address, as high as there is room.
 
         ``address`` is a wish, or with ``fixed`` an order that unmaps what is there. ``locked`` is MAP_LOCKED.
-        Areas that are alike and side by side become one. SystemCallError EINVAL, ENOMEM.
+        Areas that are alike and side by side become one. ``hugetlb`` (MAP_HUGETLB) takes pages of 2 MiB of the VM's
+        pool (`VM.hugetlb`), reserved at once; only whole ones can be mapped. SystemCallError EINVAL, ENOMEM.
         """
         request = ffi.new("struct mv_mmap *")
         request.address, request.length, request.fixed = _size(address), _size(length), fixed
-        request.flags = vma_flags(Prot(prot), shared=shared, locked=locked)
+        if hugetlb and (shared or file is not None):
+            raise MovableError("hugetlb: private anonymous memory only")
+        request.flags = vma_flags(Prot(prot), shared=shared, locked=locked and not hugetlb, hugetlb=hugetlb)
         request.pgoff = page_aligned(offset, "offset")
         if file is not None:
             request.file = file.number()
@@ -197,6 +201,8 @@ class Process(PolicyCalls, MovingCalls, NumaMaps, AdviceCalls):
         text = f"process {self.pid}: {access} at {address:#x}"
         if answer == -EFAULT:
             raise SegmentationFault(EFAULT, f"{text} is not allowed")
+        if answer == -ENOSPC:
+            raise BusError(EFAULT, f"{text}: the hugetlb pool has no page for it")
         if answer == -EFBIG:
             raise BusError(EFAULT, f"{text} is beyond the end of the file")
         raise SystemCallError(-answer, f"{text} failed")
