@@ -82,5 +82,5 @@ class AccessMeter:
 
 
 def pages_of(address: int, length: int) -> range:
-    """The addresses of the pages of a range."""
-    return range(address - address % PAGE_SIZE, address + length, PAGE_SIZE)
+    """The addresses of the pages of a range; an empty one has none."""
+    return range(address - address % PAGE_SIZE, address + length if length else 0, PAGE_SIZE)
