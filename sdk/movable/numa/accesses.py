@@ -67,6 +67,8 @@ class AccessMeter:
         self.vm.access_watchers.remove(self._note)
 
     def _note(self, process: Process, address: int, length: int, write: bool) -> None:
+        if process.ended:
+            return
         routes = self._routes.setdefault(process.pid, Counter())
         here = self._node_of[self.vm.cpu]
         for each in pages_of(address, length):
