@@ -180,6 +180,7 @@ def test_workloads_are_listed_and_printed(capsys: Capture, tmp_path: Path) -> No
         (["-C", "same", "-m", "0", "W"], "--physcpubind: same stands for the nodes"),
         (["-N", "2", "W"], "--cpunodebind: '2' has no CPU that the process may use; choose of nodes 0-1"),
         (["-C", "2", "W"], "--physcpubind: '2': CPU 2 is out of range; choose of 0-1"),
+        (["-s", "stream"], "--show: runs no workload; leave 'stream' out"),
         (["-m", "1", "-s", "-H"], "--show: conflicts with --hardware"),
         (["-m", "1", "--machine", "tiny", "W"], "--membind: '1': node 1 is out of range; choose of 0"),
         (["--machine", "huge", "W"], "machine: no preset is called 'huge'"),

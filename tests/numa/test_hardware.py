@@ -86,6 +86,7 @@ def test_the_meter_knows_every_access() -> None:
             process.read(address, 10)
             process.write(address + PAGE_SIZE - 4, b"12345678")
             process.read(address + 2 * PAGE_SIZE, 1)
+            process.read(address + 5, 0)
             assert meter.take() == {process.pid: Accesses({(1, 0): 2, (1, 1): 1})}
             assert meter.take() == {}
         process.read(address, 1)

@@ -81,6 +81,7 @@ def test_the_wheel_has_the_suite_and_nothing_of_the_tests(wheel: Path) -> None:
         points = archive.read(next(name for name in names if name.endswith("entry_points.txt"))).decode()
     assert "movable/pytest_plugin.py" in names
     assert "movable/conformance/formats/report.html.j2" in names
+    assert "movable/numa/workloads/stream.toml" in names
     assert "movable/scaffold/templates/package/driver.py.tmpl" in names
     assert "movable/scaffold/templates/workflows/ci.yml.tmpl" in names
     assert "[pytest11]\nmovable = movable.pytest_plugin" in points

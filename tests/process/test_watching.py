@@ -2,7 +2,7 @@
 
 import pytest
 
-from movable import PAGE_SIZE, VM, PageFlag, Process, SegmentationFault
+from movable import PAGE_SIZE, VM, Madvise, PageFlag, Process, SegmentationFault
 
 Seen = list[tuple[int, int, int, bool]]
 
@@ -74,6 +74,29 @@ def test_clear_refs_clears_the_accessed_bit(numa: VM) -> None:
     process.touch(address, write=False)
     assert accessed(process, address)
     assert not accessed(process, address + PAGE_SIZE)
+
+
+def test_clear_refs_passes_over_what_is_no_page(numa: VM) -> None:
+    """The zero page, device memory, the kernel's page and a huge page: the call goes through, and all is in order."""
+    numa.swapon(8)
+    process = numa.process()
+    base = 0x7000_0000_0000
+    process.mmap(512 * PAGE_SIZE, address=base, fixed=True)
+    process.madvise(base, 512 * PAGE_SIZE, Madvise.HUGEPAGE)
+    process.write(base, b"huge")
+    swapped = process.mmap(2 * PAGE_SIZE)
+    process.write(swapped, b"swapped")
+    numa.lru_add_drain_all()
+    process.swap_out(swapped)
+    process.read(swapped + PAGE_SIZE, 1)
+    special = [process.mmap_special(kind) for kind in ("vdso", "vvar", "mem")]
+    for address in special:
+        process.read(address, 1)
+    process.clear_refs()
+    numa.recount()
+    assert not any(entry.young for entry in process.entries(base, 512 * PAGE_SIZE))
+    assert process.read(base, 4) == b"huge"
+    assert process.read(swapped, 7) == b"swapped"
 
 
 def test_zones_have_counters_of_their_own(numa: VM) -> None:

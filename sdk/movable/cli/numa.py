@@ -69,6 +69,8 @@ def numa_command(
     if hardware:
         return _print_hardware(options, workload)
     if show:
+        if workload is not None:
+            raise ConfigError(f"--show: runs no workload; leave {workload!r} out")
         return _print_show(options)
     with options.world(workload) as world:
         world.run()

@@ -67,6 +67,8 @@ class AccessMeter:
         self.vm.access_watchers.remove(self._note)
 
     def _note(self, process: Process, address: int, length: int, write: bool) -> None:
+        if process.ended:
+            return
         routes = self._routes.setdefault(process.pid, Counter())
         here = self._node_of[self.vm.cpu]
         for each in pages_of(address, length):
@@ -82,5 +84,5 @@ class AccessMeter:
 
 
 def pages_of(address: int, length: int) -> range:
-    """The addresses of the pages of a range."""
-    return range(address - address % PAGE_SIZE, address + length, PAGE_SIZE)
+    """The addresses of the pages of a range; an empty one has none."""
+    return range(address - address % PAGE_SIZE, address + length if length else 0, PAGE_SIZE)

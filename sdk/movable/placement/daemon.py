@@ -129,14 +129,17 @@ class PlacementDaemon:
         for pid, address in self._heat:
             if not self._history.resting((pid, address), self.now):
                 by_pid.setdefault(pid, []).append(address)
-        processes = {process.pid: process for process in self.vm.processes if not process.ended}
+        # Before the first call that another CPU may come between: a process can end at any time after.
+        known = {
+            process.pid: (process, process.mems_allowed) for process in self.vm.processes if not process.ended
+        }
         groups: dict[object, list[PageId]] = {}
         places: dict[PageId, int] = {}
         for pid, addresses in by_pid.items():
-            process = processes.get(pid)
-            if process is None:
+            if pid not in known:
                 self._forget_process(pid)
                 continue
+            process, _ = known[pid]
             if pid == self.process.pid or pid in self._denied:
                 continue
             for address, node in nodes_of_pages(self.process, pid, addresses).items():
@@ -147,11 +150,12 @@ class PlacementDaemon:
                 places[page] = node
                 groups.setdefault(self._frame(process, address) or page, []).append(page)
         for members in groups.values():
-            yield tuple(sorted(members)), places[members[0]], processes[min(members)[0]].mems_allowed
+            _, allowed = known[min(members)[0]]
+            yield tuple(sorted(members)), places[members[0]], allowed
 
     def _frame(self, process: Process, address: int) -> int | None:
         """The frame of a page, where that matters: root may read it in /proc/PID/pagemap."""
-        page = process.page(address) if self.settings.move_shared else None
+        page = process.page(address) if self.settings.move_shared and not process.ended else None
         return None if page is None else page.pfn
 
     def _affordable(self, orders: list[_Order]) -> list[_Order]:

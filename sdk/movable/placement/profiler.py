@@ -114,5 +114,6 @@ class AccessedBits(_Watcher):
             for entry in process.entries():
                 if entry.kind == "page" and entry.young:
                     seen[process.pid, entry.address] = {self.node_of[cpu]: 1}
-            process.clear_refs()
+            if not process.ended:
+                process.clear_refs()
         return seen

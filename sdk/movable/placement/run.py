@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from attrs import frozen
 
+from movable.errors import ConfigError
 from movable.numa import Accesses, Launch, Scenario, World
 from movable.placement.daemon import Interval, PlacementDaemon
 from movable.placement.mover import Outcome
@@ -91,6 +92,8 @@ def place(
     """
     with World(scenario, launch, seed=seed) as world:
         without = _tell(world)
+    if not without.rounds:
+        raise ConfigError('steps: the scenario has no rounds, so nothing is accessed; add a step do = "run"')
     with World(scenario, launch, seed=seed) as world, profiler(world.vm) as eyes:
         daemon = PlacementDaemon(world.vm, eyes, settings)
         world.after_round.append(daemon.tick)
