@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["PolicyAnswer", "PolicyCalls"]
 
-_MODE_FLAGS = MpolFlag.STATIC_NODES | MpolFlag.RELATIVE_NODES
-_MOVING = MpolMF.MOVE | MpolMF.MOVE_ALL
+# Plain numbers: the complement of a flag has no bits that the class does not know.
+_MODE_FLAGS = int(MpolFlag.STATIC_NODES | MpolFlag.RELATIVE_NODES)
+_MBIND_FLAGS = int(MpolMF.STRICT | MpolMF.MOVE | MpolMF.MOVE_ALL)
+_GET_FLAGS = int(MpolF.NODE | MpolF.ADDR | MpolF.MEMS_ALLOWED)
 _WORD = (1 << 64) - 1
 
 _REASONS = {
@@ -103,7 +105,7 @@ class PolicyCalls:
         """
         call = "mbind"
         request = _request(call, mode, nodes, maxnode)
-        if flags & ~(MpolMF.STRICT | _MOVING):
+        if flags & ~_MBIND_FLAGS:
             raise SystemCallError(
                 EINVAL, f"{call}: flags: only STRICT, MOVE and MOVE_ALL are known, not {flags:#x}"
             )
@@ -114,7 +116,7 @@ class PolicyCalls:
                 EINVAL, f"{call}: address: must be a multiple of {PAGE_SIZE}, not {address:#x}"
             )
         if not request.mode:
-            flags &= ~MpolMF.STRICT
+            flags &= ~int(MpolMF.STRICT)
         start = address & _WORD
         # Unsigned arithmetic: a length that wraps to 0 when it is rounded is one of 0.
         rounded = (length + PAGE_SIZE - 1 & _WORD) // PAGE_SIZE * PAGE_SIZE
@@ -157,7 +159,7 @@ class PolicyCalls:
 
     def _find_policy(self, call: str, address: int, flags: int) -> tuple[int, int]:
         """The mode or node, and the nodes as bits."""
-        if flags & ~(MpolF.NODE | MpolF.ADDR | MpolF.MEMS_ALLOWED):
+        if flags & ~_GET_FLAGS:
             raise SystemCallError(
                 EINVAL, f"{call}: flags: NODE, ADDR and MEMS_ALLOWED are known, not {flags:#x}"
             )
