@@ -162,6 +162,25 @@ class Prot(enum.IntFlag):
     EXEC = 4
 
 
+class Madvise(enum.IntEnum):
+    """Advice about memory, as Linux 4.9 knows it. spec/differences-numa.md N37."""
+
+    NORMAL = 0
+    RANDOM = 1
+    SEQUENTIAL = 2
+    WILLNEED = 3
+    DONTNEED = 4
+    FREE = 8
+    DONTFORK = 10
+    DOFORK = 11
+    MERGEABLE = 12
+    UNMERGEABLE = 13
+    HUGEPAGE = 14
+    NOHUGEPAGE = 15
+    DONTDUMP = 16
+    DODUMP = 17
+
+
 class Mpol(enum.IntEnum):
     """Memory policies. spec/migration.md 9.1."""
 

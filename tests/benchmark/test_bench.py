@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import movable
-from movable.benchmark import SCHEMA
+from movable.benchmark import SCHEMA, numa
 from movable.benchmark.processes import measure
 from movable.benchmark.terrain import START_PFN, PythonDriver, Terrain
 from movable.cli import main
@@ -22,6 +22,13 @@ ROWS = {
     "migrate.anon",
     "migrate.anon.mapped2",
     "migrate.anon.mapped4",
+    "numa.touch",
+    "numa.query",
+    "numa.query.random",
+    "numa.move",
+    "numa.migrate",
+    "numa.process",
+    "numa.process.zeros",
     "callback.python",
     "callback.python.observed",
     "scan.touch",
@@ -52,6 +59,21 @@ def test_the_command_prints_and_writes_every_row(tmp_path: Path, capsys: pytest.
         assert row["of"] is None or row["of"] in names
     printed = capsys.readouterr().out
     assert all(name in printed for name in names)
+
+
+@pytest.mark.parametrize("call", ["move_pages", "migrate_pages"])
+def test_the_calls_between_nodes_move_what_they_measure(call: str) -> None:
+    """The process's pages go to the other node, and are compared with copies of as many pairs."""
+    sample = numa.measure(call, 16, seed=1)
+    assert sample.call > 0
+    assert sample.plain > 0
+
+
+@pytest.mark.parametrize("gib", [0, -1, 1 << 20])
+def test_a_process_that_does_not_fit_is_refused(gib: int) -> None:
+    """--process-gib beyond the host's memory, or the node's, is refused before the process is made."""
+    with pytest.raises(movable.ConfigError, match="process_gib: must be 1 to"):
+        list(numa.process_rows(gib, 1, shrink=False))
 
 
 def test_an_unwritable_file_is_refused_before_measuring(capsys: pytest.CaptureFixture[str]) -> None:

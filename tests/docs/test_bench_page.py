@@ -14,7 +14,7 @@ def row_names(root: Path) -> set[str]:
     return {
         text
         for text in texts
-        if re.fullmatch(r"(copy|migrate|callback|scan|boot|sched|zs|zram)(\.[a-z]+[0-9]?)+", text)
+        if re.fullmatch(r"(copy|migrate|numa|callback|scan|boot|sched|zs|zram)(\.[a-z]+[0-9]?)+", text)
     }
 
 

@@ -1,14 +1,28 @@
 """Bugs that Linux shipped in the VM's own code, as tests of the emulated one."""
 
-from errno import EAGAIN, EBUSY, ENOMEM
-from itertools import product
+from array import array
+from errno import EACCES, EAGAIN, EBUSY, EFAULT, EIO, ENOMEM
+from itertools import permutations, product
 
 import pytest
 from mutants.bugs.entries import ENTRIES
 from mutants.cells import Cells
 from mutants.halves import Halves
 
-from movable import GFP, VM, CompactSettings, MachineConfig, NodeConfig, Page, ZoneConfig, hookimpl
+from movable import (
+    GFP,
+    PAGE_SIZE,
+    VM,
+    CompactSettings,
+    MachineConfig,
+    Mpol,
+    MpolMF,
+    NodeConfig,
+    Page,
+    SystemCallError,
+    ZoneConfig,
+    hookimpl,
+)
 
 CORE = {name for name, entry in ENTRIES.items() if entry.where == "core"}
 
@@ -65,6 +79,54 @@ def test_b03_isolated_driver_pages_are_counted_as_in_4_9() -> None:
         assert _isolated(vm) == 2
         vm.migrate_pages(listed, vm.target_node(0))
         assert _isolated(vm) == 0
+
+
+def test_b08_every_entry_of_move_pages_gets_a_status() -> None:
+    """Whatever mix of pages is asked for, no status is left as it was: there already, absent, held, moved (B08)."""
+    with VM("numa4", debug=1) as vm:
+        process = vm.process()
+        start = process.mmap(7 * PAGE_SIZE)
+        moves, there, held, shared, zero, untouched, gone = (start + n * PAGE_SIZE for n in range(7))
+        process.touch(start, 4 * PAGE_SIZE)
+        vm.lru_add_drain_all()
+        process.move_pages(0, [there], [1])
+        process.pin(held)
+        child = process.fork()
+        for address in (moves, there, held):
+            child.munmap(address, PAGE_SIZE)
+        process.read(zero, 1)
+        process.munmap(gone, PAGE_SIZE)
+        vm.lru_add_drain_all()
+        kinds = {
+            moves: 1,
+            there: 1,
+            held: -EAGAIN,
+            shared: -EACCES,
+            zero: -EFAULT,
+            untouched: -EFAULT,
+            gone: -EFAULT,
+        }
+        for mix in permutations(kinds, 3):
+            process.move_pages(0, [moves], [0])
+            vm.lru_add_drain_all()
+            status = array("i", [777] * 3)
+            process.move_pages(0, mix, [1] * 3, status=status)
+            assert list(status) == [kinds[address] for address in mix]
+            vm.lru_add_drain_all()
+
+
+def test_b09_mbind_reports_what_stays_and_moves_the_rest() -> None:
+    """STRICT with MOVE over movable, pinned, movable: EIO, and both movable pages have moved (B09)."""
+    with VM("numa4", debug=1) as vm:
+        process = vm.process()
+        start = process.mmap(3 * PAGE_SIZE)
+        process.touch(start, 3 * PAGE_SIZE)
+        process.pin(start + PAGE_SIZE)
+        flags = MpolMF.STRICT | MpolMF.MOVE
+        with pytest.raises(SystemCallError) as caught:
+            process.mbind(start, 3 * PAGE_SIZE, Mpol.BIND, {2}, flags)
+        assert caught.value.errno == EIO
+        assert process.move_pages(0, [start + n * PAGE_SIZE for n in range(3)]) == [2, 0, 2]
 
 
 @pytest.mark.parametrize("answers", list(product((0, -EAGAIN, -EBUSY, -ENOMEM), repeat=3)))

@@ -19,6 +19,8 @@ __all__ = ["process_rows"]
 ROWS = {1: "migrate.anon", 2: "migrate.anon.mapped2", 4: "migrate.anon.mapped4"}
 """The rows by how often each page is mapped."""
 
+_CONTENTS = bytes(range(1, 129)) * 32
+
 
 @frozen
 class _Sample:
@@ -29,12 +31,12 @@ class _Sample:
 
 
 def _half_filled(vm: VM, pages: int, seed: int) -> Process:
-    """A process that has a random half of all pages; the others are free, page by page."""
+    """A process that has a random half of all pages, none of them zeros; the others are free, page by page."""
     generator, kept, gone = random.Random(seed), vm.process(), vm.process()
     places = {process: process.mmap(pages * PAGE_SIZE) for process in (kept, gone)}
     for _ in range(pages - pages // 64):
         process = generator.choice((kept, gone))
-        process.touch(places[process])
+        process.write(places[process], _CONTENTS)
         places[process] += PAGE_SIZE
     gone.exit()
     vm.lru_add_drain_all()

@@ -8,8 +8,10 @@ from functools import partial
 from statistics import median
 from time import perf_counter
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from movable.benchmark.numa import numa_rows
+from movable.benchmark.numa import process_rows as numa_process_rows
 from movable.benchmark.processes import process_rows
 from movable.benchmark.report import BenchReport, BenchRow
 from movable.benchmark.schedules import schedule_rows
@@ -26,15 +28,21 @@ OnRow = Callable[[BenchRow], None]
 
 @frozen
 class _Size:
-    """How much is measured: MiB of the copying machines, MiB of the scanned one, rounds."""
+    """How much is measured: MiB of the copying machines, MiB of the scanned one, rounds, GiB of processes.
+
+    ``given``: the size of the process with contents is the user's, and not made to fit.
+    """
 
     copy_mib: int
     scan_mib: int
     rounds: int
+    zeros_gib: int
+    process_gib: int = 1
+    given: bool = False
 
 
-FULL = _Size(copy_mib=1024, scan_mib=4096, rounds=5)
-QUICK = _Size(copy_mib=256, scan_mib=1024, rounds=3)
+FULL = _Size(copy_mib=1024, scan_mib=4096, rounds=5, zeros_gib=16, process_gib=2)
+QUICK = _Size(copy_mib=256, scan_mib=1024, rounds=3, zeros_gib=1)
 
 
 @contextmanager
@@ -182,20 +190,34 @@ def _process_rows(size: _Size) -> Iterator[BenchRow]:
     yield from process_rows(size.copy_mib, size.rounds)
 
 
-def bench(*, quick: bool = False, only: str | None = None, on_row: OnRow | None = None) -> BenchReport:
+def _numa_rows(size: _Size) -> Iterator[BenchRow]:
+    yield from numa_rows(size.copy_mib, size.rounds)
+    yield from numa_process_rows(size.process_gib, size.zeros_gib, shrink=not size.given)
+
+
+def bench(
+    *,
+    quick: bool = False,
+    only: str | None = None,
+    process_gib: int | None = None,
+    on_row: OnRow | None = None,
+) -> BenchReport:
     """Run every benchmark; a row is handed to ``on_row`` as soon as it is measured.
 
     ``quick`` measures less memory and fewer rounds. Ratios compare figures of one run; each is the median
     of its rounds, so that a busy machine disturbs them little. ``only`` picks groups of rows by a glob over
-    their names: migrate, process, callback, scan, boot, sched, and what plugins offer by the names of their functions.
-    ConfigError if there is none.
+    their names: migrate, process, numa, callback, scan, boot, sched, and what plugins offer by the names of their
+    functions. ConfigError if there is none. ``process_gib`` is the size of the process that is moved between two
+    nodes; the host needs twice the memory, and ConfigError says if it has not got it.
     """
     size = QUICK if quick else FULL
-    own = (_migration_rows, _process_rows, _callback_rows, _scan_rows, _boot_rows, _schedule_rows)
+    if process_gib is not None:
+        size = evolve(size, process_gib=process_gib, given=True)
+    own = (_migration_rows, _process_rows, _numa_rows, _callback_rows, _scan_rows, _boot_rows, _schedule_rows)
     parts: dict[str, Callable[[], Iterable[BenchRow]]] = {
         name: partial(rows_of, size)
         for name, rows_of in zip(
-            ("migrate", "process", "callback", "scan", "boot", "sched"), own, strict=True
+            ("migrate", "process", "numa", "callback", "scan", "boot", "sched"), own, strict=True
         )
     }
     for offered in installed_offers("movable_benchmarks"):

@@ -23,6 +23,7 @@ def bench_command(
     *,
     quick: Annotated[bool, Parameter(negative="")] = False,
     only: str | None = None,
+    process_gib: int | None = None,
     json: Annotated[Path | None, Parameter(name="--json")] = None,
 ) -> int:
     """Measure, and print ratios: 1.00 is as fast as the row it is compared with.
@@ -33,6 +34,9 @@ def bench_command(
         Less memory and fewer rounds: seconds instead of a minute or two, and noisier.
     only:
         Measure only the groups of rows whose name fits this glob, such as ``migrate`` or ``z*``.
+    process_gib:
+        Size of the process that is moved between the nodes of the machine ``server``, such as 16; takes twice as much
+        memory, and is refused where that is not free.
     json:
         Write the rows to this file: schema movable.bench/1.
     """
@@ -44,7 +48,7 @@ def bench_command(
         def measured(row: BenchRow) -> None:
             status.update(f"measured {row.name}")
 
-        report = bench(quick=quick, only=only, on_row=measured)
+        report = bench(quick=quick, only=only, process_gib=process_gib, on_row=measured)
     _print(console, report)
     if json is not None:
         report.write_json(json)

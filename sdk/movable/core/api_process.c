@@ -177,6 +177,7 @@ void fill_vma(struct mv_vma *info, const struct vma *vma)
 		.file = vma->file ? vma->file->id : 0,
 		.shmem = vma->file && !vma->file->as.owner,
 		.owner = vma->file ? vma->file->as.owner : NULL,
+		.special = (int)vma->special,
 	};
 	describe_policy(vma_policy(vma, vma->start), &info->policy);
 }

@@ -6,6 +6,7 @@
 
 #include "buddy.h"
 #include "filemap.h"
+#include "ksm.h"
 #include "scanner.h"
 #include "schedule.h"
 #include "steps.h"
@@ -200,6 +201,7 @@ struct vm *vm_create(const struct boot_config *config)
 
 	if (!vm)
 		return NULL;
+	list_init(&vm->stable_nodes);
 	vm->end_pfn = config->end_pfn;
 	vm->arena = config->arena;
 	vm->nr_nodes = config->nr_nodes;
@@ -229,6 +231,7 @@ void vm_destroy(struct vm *vm)
 	sched_end(vm);
 	step_log_end(vm);
 	mm_destroy_all(vm);
+	ksm_destroy_all(vm);
 	files_destroy_all(vm);
 	swap_destroy(vm);
 	if (vm->memmap)
@@ -238,6 +241,7 @@ void vm_destroy(struct vm *vm)
 	for (unsigned int id = 1; id < vm->nr_lists; id++)
 		free(vm->lists[id]);
 	free(vm->lists);
+	free(vm->hstate);
 	free(vm->pageblocks);
 	free(vm->pageblock_zone);
 	free(vm->nodes);

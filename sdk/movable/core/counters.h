@@ -31,7 +31,8 @@
 	X(NR_FILE_PAGES, "nr_file_pages")                                                                    \
 	X(NR_FILE_DIRTY, "nr_dirty")                                                                         \
 	X(NR_WRITEBACK, "nr_writeback")                                                                      \
-	X(NR_SHMEM, "nr_shmem")
+	X(NR_SHMEM, "nr_shmem")                                                                              \
+	X(NR_ANON_THPS, "nr_anon_transparent_hugepages")
 
 #define VM_EVENTS(X)                                                                                         \
 	X(PSWPIN, "pswpin")                                                                                  \
@@ -56,12 +57,19 @@
 	X(COMPACTSTALL, "compact_stall")                                                                     \
 	X(COMPACTFAIL, "compact_fail")                                                                       \
 	X(COMPACTSUCCESS, "compact_success")                                                                 \
+	X(HTLB_BUDDY_PGALLOC, "htlb_buddy_alloc_success")                                                    \
+	X(HTLB_BUDDY_PGALLOC_FAIL, "htlb_buddy_alloc_fail")                                                  \
 	X(UNEVICTABLE_PGCULLED, "unevictable_pgs_culled")                                                    \
 	X(UNEVICTABLE_PGRESCUED, "unevictable_pgs_rescued")                                                  \
 	X(UNEVICTABLE_PGMLOCKED, "unevictable_pgs_mlocked")                                                  \
 	X(UNEVICTABLE_PGMUNLOCKED, "unevictable_pgs_munlocked")                                              \
 	X(UNEVICTABLE_PGCLEARED, "unevictable_pgs_cleared")                                                  \
 	X(UNEVICTABLE_PGSTRANDED, "unevictable_pgs_stranded")                                                \
+	X(THP_FAULT_ALLOC, "thp_fault_alloc")                                                                \
+	X(THP_FAULT_FALLBACK, "thp_fault_fallback")                                                          \
+	X(THP_SPLIT_PAGE, "thp_split_page")                                                                  \
+	X(THP_SPLIT_PAGE_FAILED, "thp_split_page_failed")                                                    \
+	X(THP_SPLIT_PMD, "thp_split_pmd")                                                                    \
 	X(BALLOON_INFLATE, "balloon_inflate")                                                                \
 	X(BALLOON_DEFLATE, "balloon_deflate")                                                                \
 	X(BALLOON_MIGRATE, "balloon_migrate")

@@ -275,6 +275,7 @@ struct mv_vma {
 	bool shmem; /* shared anonymous memory */
 	void *owner; /* the file's */
 	struct mv_policy policy; /* its own, or the file's for its first page */
+	int special; /* enum vma_special */
 };
 
 enum mv_pte {
@@ -286,6 +287,8 @@ enum mv_pte {
 	MV_PTE_ZERO = 0x20,
 	MV_PTE_SWAP = 0x40,
 	MV_PTE_MIGRATION = 0x80,
+	MV_PTE_HUGE = 0x100,
+	MV_PTE_SPECIAL = 0x200,
 };
 
 /* An entry that is not 0; its pfn or swap slot above MV_PTE_SHIFT. */
@@ -297,6 +300,27 @@ long mv_mm_create(struct vm *vm);
 long mv_mm_exit(struct vm *vm, unsigned int mm);
 long mv_mm_fork(struct vm *vm, unsigned int mm);
 long mv_mmap(struct vm *vm, unsigned int mm, const struct mv_mmap *request);
+
+/* The hugetlb pool; numbers of pages of 2 MiB, of one node or (nid -1) of all. */
+struct mv_hugetlb {
+	unsigned long nr, free, surplus, reserved, overcommit;
+};
+
+long mv_hugetlb_set(struct vm *vm, int nid, unsigned long pages);
+long mv_hugetlb_overcommit(struct vm *vm, unsigned long pages);
+void mv_hugetlb(struct vm *vm, int nid, struct mv_hugetlb *info);
+unsigned int mv_nr_nodes(struct vm *vm);
+long mv_mmap_special(struct vm *vm, unsigned int mm, int special, unsigned long address, int nid);
+long mv_madvise(struct vm *vm, unsigned int mm, unsigned long start, unsigned long length, int advice);
+
+/* A page of a process: where it lies. */
+struct mv_place {
+	unsigned int mm;
+	unsigned long address;
+};
+
+long mv_ksm_merge(struct vm *vm, const struct mv_place *places, unsigned int nr);
+long mv_swap_out(struct vm *vm, unsigned int mm, unsigned long address);
 long mv_munmap(struct vm *vm, unsigned int mm, unsigned long start, unsigned long length);
 long mv_mprotect(struct vm *vm, unsigned int mm, unsigned long start, unsigned long length, unsigned int access);
 long mv_mlock(struct vm *vm, unsigned int mm, unsigned long start, unsigned long length, bool lock);

@@ -2,11 +2,16 @@
 #include "fault.h"
 
 #include "filemap.h"
+#include "hugetlb.h"
 #include "lru.h"
 #include "mlock.h"
 #include "mpol_alloc.h"
+#include "special.h"
 #include "swap.h"
 #include "vma.h"
+
+/* A window of one page table: it is aligned, and smaller. */
+#define FAULT_AROUND_BYTES 0x10000UL
 
 /* Where a fault happened. `pte` is what the entry held when the fault began. */
 struct fault {
@@ -58,6 +63,9 @@ static int do_anonymous_page(struct vm *vm, const struct fault *fault)
 
 	if (!pte)
 		return -ENOMEM;
+	if (unlikely(fault->vma->flags & VM_HUGEPAGE) &&
+	    do_huge_pmd_fault(vm, fault->vma, fault->address, fault->write))
+		return 0;
 	if (!fault->write) {
 		*pte = make_pte(0, pte_protection(fault->vma) | PTE_ZERO | PTE_YOUNG);
 		return 0;
@@ -95,6 +103,18 @@ static int wp_page_copy(struct vm *vm, const struct fault *fault, struct page *o
 	return page ? 0 : -ENOMEM;
 }
 
+int break_cow(struct vm *vm, struct vma *vma, unsigned long address)
+{
+	const struct fault fault = {.vma = vma, .address = address, .write = true, .pte = pte_read(vma->mm, address)};
+	int err = wp_page_copy(vm, &fault, pte_page(vm, fault.pte));
+	pte_t pte = pte_read(vma->mm, address);
+
+	/* In an area that cannot be written the entry does not say so. */
+	if (!err && pte_maps_page(pte) && !(pte & PTE_DIRTY))
+		set_page_flag(pte_page(vm, pte), PG_dirty);
+	return err;
+}
+
 /* Waits until the page is unlocked, so that whoever has it can finish. */
 static void wait_for_owner(struct vm *vm, struct page *page)
 {
@@ -121,13 +141,35 @@ static int wp_page_shared(struct vm *vm, const struct fault *fault, struct page 
 	return 0;
 }
 
+static int wp_zero_page(struct vm *vm, const struct fault *fault)
+{
+	struct fault single = *fault;
+
+	/* Memory of a device is written as it is, or not at all. */
+	if (fault->pte & PTE_SPECIAL)
+		return -EFAULT;
+	if (unlikely(fault->pte & PTE_HUGE)) {
+		if (do_huge_pmd_fault(vm, fault->vma, fault->address, true))
+			return 0;
+		split_huge_pmd(vm, fault->vma->mm, fault->address);
+		single.pte = pte_read(fault->vma->mm, fault->address);
+		if (!(single.pte & PTE_ZERO))
+			return 0;
+	}
+	return wp_page_copy(vm, &single, NULL);
+}
+
 static int do_wp_page(struct vm *vm, const struct fault *fault)
 {
 	struct page *page;
 	pte_t *pte;
 
 	if (fault->pte & PTE_ZERO)
-		return wp_page_copy(vm, fault, NULL);
+		return wp_zero_page(vm, fault);
+	if (unlikely(fault->pte & PTE_HUGE)) {
+		do_huge_pmd_wp_page(vm, fault->vma, fault->address);
+		return 0;
+	}
 	page = pte_page(vm, fault->pte);
 	if (fault->vma->flags & VM_SHARED)
 		return wp_page_shared(vm, fault, page);
@@ -170,36 +212,83 @@ static int do_cow_fault(struct vm *vm, const struct fault *fault, unsigned long 
 	return 0;
 }
 
+/* Maps a page of the area's file at an address where nothing is. Page locked; takes a reference of its own. */
+static void map_file_page(struct vm *vm, struct vma *vma, unsigned long address, struct page *page, bool write)
+{
+	unsigned int bits = pte_protection(vma) | PTE_YOUNG;
+
+	/* Nobody needs to be told of writes to shared memory that no device stores. */
+	if (write || (vma->flags & VM_SHARED && vma->flags & VM_WRITE && vma->file->shmem))
+		bits |= PTE_WRITE | (write ? PTE_DIRTY : 0);
+	page->_refcount++;
+	page_add_file_rmap(vm, page);
+	vma->mm->counters[mm_counter_of(page)]++;
+	*pte_offset(vma->mm, address) = make_pte(page_to_pfn(vm, page), bits);
+	if (vma->flags & VM_LOCKED)
+		mlock_vma_page(vm, page);
+}
+
+static unsigned long file_index(const struct vma *vma, unsigned long address)
+{
+	return vma->pgoff + ((address - vma->start) >> PAGE_SHIFT);
+}
+
+/* Maps the file's page if it is cached, can be had without waiting, and nothing is mapped there. */
+static void map_cached(struct vm *vm, struct vma *vma, unsigned long address)
+{
+	unsigned long index = file_index(vma, address);
+	struct page *page = find_get_page(vm, vma->file, index);
+
+	if (!page)
+		return;
+	if (trylock_page(vm, page)) {
+		/* It may have been cut off, or moved to another frame, before it was locked. */
+		if (page->mapping == &vma->file->as && page->index == index && page_flag(page, PG_uptodate) &&
+		    !pte_read(vma->mm, address))
+			map_file_page(vm, vma, address, page, false);
+		unlock_page(vm, page);
+	}
+	put_page(vm, page);
+}
+
+/* A read maps what is cached in the window of addresses around it as well. spec/migration.md 9.8 */
+static void do_fault_around(struct vm *vm, const struct fault *fault)
+{
+	struct vma *vma = fault->vma;
+	unsigned long start = round_down(fault->address, FAULT_AROUND_BYTES), end = start + FAULT_AROUND_BYTES;
+
+	if (start < vma->start)
+		start = vma->start;
+	if (end > vma->end)
+		end = vma->end;
+	for (unsigned long address = start; address < end; address += PAGE_SIZE)
+		if (!pte_read(vma->mm, address))
+			map_cached(vm, vma, address);
+}
+
 static int do_file_fault(struct vm *vm, const struct fault *fault)
 {
 	struct vma *vma = fault->vma;
-	unsigned long index = vma->pgoff + ((fault->address - vma->start) >> PAGE_SHIFT);
-	unsigned int bits = pte_protection(vma) | PTE_YOUNG;
+	unsigned long index = file_index(vma, fault->address);
 	struct page *page;
-	pte_t *pte;
 	int err;
 
 	if (!pte_alloc(vma->mm, fault->address))
 		return -ENOMEM;
 	if (fault->write && !(vma->flags & VM_SHARED))
 		return do_cow_fault(vm, fault, index);
+	if (!fault->write) {
+		do_fault_around(vm, fault);
+		if (!unchanged(fault))
+			return 0;
+	}
 	err = filemap_get_page(vm, vma->file, index, vma->mm, &page);
 	if (err)
 		return err;
 	if (fault->write)
 		set_page_dirty(vm, page);
-	/* Nobody needs to be told of writes to shared memory that no device stores. */
-	if (fault->write || (vma->flags & VM_SHARED && vma->flags & VM_WRITE && vma->file->shmem))
-		bits |= PTE_WRITE | (fault->write ? PTE_DIRTY : 0);
-	pte = unchanged(fault);
-	if (pte) {
-		page->_refcount++;
-		page_add_file_rmap(vm, page);
-		vma->mm->counters[mm_counter_of(page)]++;
-		*pte = make_pte(page_to_pfn(vm, page), bits);
-		if (vma->flags & VM_LOCKED)
-			mlock_vma_page(vm, page);
-	}
+	if (unchanged(fault))
+		map_file_page(vm, vma, fault->address, page, fault->write);
 	unlock_page(vm, page);
 	put_page(vm, page);
 	return 0;
@@ -281,7 +370,11 @@ int handle_mm_fault(struct vm *vm, struct mm *mm, unsigned long address, bool wr
 		return -EFAULT;
 	sched_point(vm, EV_FAULT, fault.address);
 	count_vm_events(vm, PGFAULT, 1);
+	if (unlikely(fault.vma->flags & VM_HUGETLB))
+		return hugetlb_fault(vm, fault.vma, fault.address, write);
 	fault.pte = pte_read(mm, address);
+	if (!fault.pte && unlikely(fault.vma->special))
+		return do_special_fault(vm, fault.vma, fault.address);
 	if (!fault.pte)
 		return fault.vma->file ? do_file_fault(vm, &fault) : do_anonymous_page(vm, &fault);
 	if (!pte_present(fault.pte))
@@ -389,15 +482,25 @@ long pin_user_page(struct vm *vm, struct mm *mm, unsigned long address, bool wri
 	/* The zero page has no frame to pin. */
 	if (!page)
 		return -EFAULT;
+	/* The pool's pages are held as a whole. */
+	if (unlikely(PageHuge(page)))
+		page = compound_head(page);
 	page->_refcount++;
 	return (long)page_to_pfn(vm, page);
 }
 
 long lookup_node(struct vm *vm, struct mm *mm, unsigned long address)
 {
+	const struct vma *vma;
 	struct page *page;
-	int err = fault_in(vm, mm, address, false, &page);
+	bool raw;
+	int err;
 
+	down_read(vm, &mm->mmap_sem);
+	vma = find_vma(mm, address);
+	raw = vma && vma->flags & (VM_IO | VM_PFNMAP);
+	up_read(vm, &mm->mmap_sem);
+	err = raw ? -EFAULT : fault_in(vm, mm, address, false, &page);
 	if (err)
 		return err == -EFBIG ? -EFAULT : err;
 	/* The zero page lies where the kernel does: on the first node. */

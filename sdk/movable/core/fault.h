@@ -26,6 +26,9 @@ int touch_process(struct vm *vm, struct mm *mm, unsigned long address, unsigned 
 /* get_user_pages() for one page: faulted in, with a reference, whatever becomes of the mapping. The pfn, or as above. */
 long pin_user_page(struct vm *vm, struct mm *mm, unsigned long address, bool write);
 
+/* The process gets a copy of its own of the page mapped there. mmap_sem held for writing. 0 or -ENOMEM. */
+int break_cow(struct vm *vm, struct vma *vma, unsigned long address);
+
 /* The node of the page at an address, faulted in for reading (spec/migration.md 9.5); -EFAULT, -ENOMEM, -EINTR. */
 long lookup_node(struct vm *vm, struct mm *mm, unsigned long address);
 

@@ -28,7 +28,7 @@ static void add_page_to_lru(struct vm *vm, struct page *page)
 	unlink_page(vm, page);
 	set_page_flag(page, PG_lru);
 	list_add(&page->lru, &node->lru[list]);
-	node->stat[NR_INACTIVE_ANON + list]++;
+	node->stat[NR_INACTIVE_ANON + list] += hpage_nr_pages(page);
 }
 
 /* Off its list, PG_lru clear; the flags that chose the list stay. */
@@ -38,7 +38,21 @@ static void take_off_lru(struct vm *vm, struct page *page)
 
 	clear_page_flag(page, PG_lru);
 	list_del(&page->lru);
-	node_of(vm, page)->stat[NR_INACTIVE_ANON + list]--;
+	node_of(vm, page)->stat[NR_INACTIVE_ANON + list] -= hpage_nr_pages(page);
+}
+
+void lru_add_page_tail(struct vm *vm, const struct page *head, struct page *tail, bool head_on_lru)
+{
+	struct pglist_data *node = node_of(vm, tail);
+	enum lru_list list = page_lru(tail);
+
+	set_page_flag(tail, PG_lru);
+	/* A head on its list has been counted with all its tails. */
+	if (head_on_lru)
+		list_add_tail(&tail->lru, (struct list_head *)&head->lru);
+	else
+		list_add_tail(&tail->lru, &node->lru[list]);
+	node->stat[NR_INACTIVE_ANON + list] += !head_on_lru;
 }
 
 void del_page_from_lru(struct vm *vm, struct page *page)

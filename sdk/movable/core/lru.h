@@ -25,6 +25,9 @@ void lru_add_drain_all(struct vm *vm);
 /* Takes the page off its list, with a reference. 0, or -EBUSY if it is on none. The caller counts it (7.2). */
 int isolate_lru_page(struct vm *vm, struct page *page);
 
+/* A tail of a huge page that is being split gets an LRU entry of its own: by its head, or (head isolated) on the list. */
+void lru_add_page_tail(struct vm *vm, const struct page *head, struct page *tail, bool head_on_lru);
+
 /* What the compaction scanner may take: 0, -EINVAL or -EBUSY (spec/compaction.md 4.3). */
 int __isolate_lru_page(struct vm *vm, struct page *page, isolate_mode_t mode);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "filemap.h"
+#include "hugetlb.h"
 #include "lru.h"
 #include "migrate.h"
 #include "mpol_alloc.h"
@@ -31,32 +32,39 @@ static int vma_replace_policy(struct vma *vma, const struct mempolicy *policy)
 	return 0;
 }
 
-/* One area, or what of it lies in the range. An area that has the policy already is left as it is. */
-static int bind_vma(struct vm *vm, struct mm *mm, struct vma *vma, unsigned long start, unsigned long end,
-		    const struct mempolicy *policy)
+/* What of one area lies in the range: split off, given the policy, and joined to the neighbours that it fits. */
+static int bind_piece(struct vm *vm, struct mm *mm, unsigned long start, unsigned long end,
+		      const struct mempolicy *policy)
 {
-	unsigned long first = start > vma->start ? start : vma->start;
-	int err = vma_split_at(vm, mm, first);
+	int err = vma_split_at(vm, mm, start);
 
 	if (!err)
 		err = vma_split_at(vm, mm, end);
-	return err ? err : vma_replace_policy(find_vma(mm, first), policy);
+	if (!err)
+		err = vma_replace_policy(find_vma(mm, start), policy);
+	vma_merge_range(vm, mm, start, end);
+	return err;
 }
 
-/* Step 13. mmap_sem held for writing. */
+/* Step 13. An area that has the policy already is left as it is. mmap_sem held for writing. */
 static int mbind_range(struct vm *vm, struct mm *mm, unsigned long start, unsigned long end,
 		       const struct mempolicy *policy)
 {
+	unsigned long last;
 	int err = find_vma(mm, start) ? 0 : -EFAULT;
 
-	for (unsigned int i = vma_index(mm, start); !err && i < mm->nr_vmas && mm->vmas[i]->start < end; i++) {
-		struct vma *vma = mm->vmas[i];
+	for (; !err && start < end; start = last) {
+		unsigned int index = vma_index(mm, start);
+		const struct vma *vma;
 
-		/* The upper part of a split is looked at again, and is equal then. */
+		if (index == mm->nr_vmas || mm->vmas[index]->start >= end)
+			break;
+		vma = mm->vmas[index];
+		start = start > vma->start ? start : vma->start;
+		last = end < vma->end ? end : vma->end;
 		if (!mpol_equal(vma->policy, policy))
-			err = bind_vma(vm, mm, vma, start, end, policy);
+			err = bind_piece(vm, mm, start, last, policy);
 	}
-	vma_merge_range(vm, mm, start, end);
 	return err;
 }
 
@@ -90,8 +98,11 @@ static struct page *new_page(struct vm *vm, struct page *page, unsigned long pri
 	for (unsigned int i = vma_index(mm, range->start); i < mm->nr_vmas; i++) {
 		unsigned long address = page_address_in_vma(page, mm->vmas[i]);
 
-		if (address != (unsigned long)-EFAULT)
-			return alloc_page_vma(vm, GFP_HIGHUSER_MOVABLE, mm->vmas[i], address);
+		if (address == (unsigned long)-EFAULT)
+			continue;
+		if (unlikely(PageHuge(page)))
+			return alloc_huge_page(vm, mm->vmas[i], address);
+		return alloc_page_vma(vm, GFP_HIGHUSER_MOVABLE, mm->vmas[i], address);
 	}
 	return alloc_page_mm(vm, GFP_HIGHUSER_MOVABLE, mm);
 }

@@ -3,6 +3,7 @@
 
 #include "callbacks.h"
 #include "filemap.h"
+#include "hugetlb.h"
 #include "lru.h"
 #include "migrate_page.h"
 #include "non_lru.h"
@@ -194,6 +195,18 @@ static void finish_page(struct vm *vm, struct page *page, int rc)
 		putback_lru_page(vm, page);
 }
 
+/* The head of a huge page is what will be moved; its tails go to the LRU (4.1 step 3). */
+static int split_for_migration(struct vm *vm, struct page *page)
+{
+	int err = 0;
+
+	lock_page(vm, page);
+	if (PageTransHuge(page))
+		err = split_huge_page(vm, page);
+	unlock_page(vm, page);
+	return err;
+}
+
 /* One attempt at one page of the list. spec/migration.md 4.1. */
 static int unmap_and_move(struct vm *vm, const struct migrate_control *mc, struct page *page, bool force)
 {
@@ -208,6 +221,9 @@ static int unmap_and_move(struct vm *vm, const struct migrate_control *mc, struc
 	if (unlikely(page->_refcount == 1)) {
 		finish_freed_page(vm, page);
 		unused = true;
+	} else if (unlikely(page_flag(page, PG_head)) && split_for_migration(vm, page)) {
+		rc = -EBUSY;
+		unused = true;
 	} else {
 		migration_step(vm, STEP_A3, page, newpage);
 		rc = __unmap_and_move(vm, page, newpage, force, mc->mode);
@@ -216,6 +232,28 @@ static int unmap_and_move(struct vm *vm, const struct migrate_control *mc, struc
 	if (rc != -EAGAIN)
 		finish_page(vm, page, rc);
 	if (unused)
+		release_target(vm, mc, newpage);
+	if (result)
+		*result = rc ? rc : nid;
+	return rc;
+}
+
+/* The same for a page of the hugetlb pool. It is in no count, and goes back to its pool. spec/migration.md 4.5 */
+static int unmap_and_move_huge_page(struct vm *vm, const struct migrate_control *mc, struct page *page, bool force)
+{
+	int rc, nid, *result = NULL;
+	struct page *newpage = mc->get_new_page(vm, page, mc->private, &result);
+
+	if (!newpage)
+		return -ENOMEM;
+	nid = page_to_nid(vm, newpage);
+	/* A caller that does not know what it moves. */
+	rc = PageHuge(newpage) ? move_huge_page(vm, newpage, page, force, mc->mode) : -EINVAL;
+	if (rc != -EAGAIN)
+		putback_active_hugepage(vm, page);
+	if (rc == MIGRATEPAGE_SUCCESS)
+		putback_active_hugepage(vm, newpage);
+	else
 		release_target(vm, mc, newpage);
 	if (result)
 		*result = rc ? rc : nid;
@@ -239,7 +277,8 @@ static int migrate_pass(struct vm *vm, const struct migrate_control *mc, struct 
 			__builtin_prefetch(page_address(vm, list_page(page->lru.next)));
 		list_del(&page->lru);
 		list_add_tail(&page->lru, tried);
-		rc = unmap_and_move(vm, mc, page, force);
+		rc = unlikely(PageHuge(page)) ? unmap_and_move_huge_page(vm, mc, page, force)
+					      : unmap_and_move(vm, mc, page, force);
 		if (rc == -EAGAIN)
 			++*retry;
 		else if (rc == MIGRATEPAGE_SUCCESS)
@@ -294,7 +333,8 @@ int migrate_pages(struct vm *vm, struct list_head *from, new_page_t *get_new_pag
 
 struct page *new_page_node(struct vm *vm, struct page *page, unsigned long private, int **result)
 {
-	(void)page;
 	(void)result;
+	if (PageHuge(page))
+		return alloc_huge_page_node(vm, (int)private);
 	return alloc_pages_node(vm, (int)private, GFP_HIGHUSER_MOVABLE | __GFP_THISNODE, 0);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "migrate_nodes.h"
 
+#include "hugetlb.h"
 #include "lru.h"
 #include "non_lru.h"
 #include "page_alloc.h"
@@ -10,8 +11,10 @@ struct node_target {
 	uint64_t allowed;
 };
 
-struct page *alloc_target(struct vm *vm, int nid, uint64_t allowed)
+struct page *alloc_target(struct vm *vm, struct page *page, int nid, uint64_t allowed)
 {
+	if (unlikely(PageHuge(page)))
+		return alloc_huge_page_node(vm, nid);
 	return __alloc_pages_nodemask(vm, GFP_HIGHUSER_MOVABLE | __GFP_THISNODE, 0, nid, allowed);
 }
 
@@ -19,9 +22,8 @@ static struct page *new_node_page(struct vm *vm, struct page *page, unsigned lon
 {
 	const struct node_target *target = (const struct node_target *)private;
 
-	(void)page;
 	(void)result;
-	return alloc_target(vm, target->nid, target->allowed);
+	return alloc_target(vm, page, target->nid, target->allowed);
 }
 
 int migrate_queued(struct vm *vm, struct list_head *pagelist, new_page_t *get_new_page, unsigned long private)

@@ -8,8 +8,11 @@
 #include "migrate.h"
 #include "queue_pages.h"
 
-/* A page of exactly one node, as the target of a NUMA call's migration; NULL if the node is not among `allowed`. */
-struct page *alloc_target(struct vm *vm, int nid, uint64_t allowed);
+/*
+ * A page of exactly one node, as the target of a NUMA call's migration of `page`; NULL if the node is not among `allowed`,
+ * which does not bind pages of the hugetlb pool.
+ */
+struct page *alloc_target(struct vm *vm, struct page *page, int nid, uint64_t allowed);
 
 /* Migrates a list of queued pages synchronously, and puts back what is left. As migrate_pages(). */
 int migrate_queued(struct vm *vm, struct list_head *pagelist, new_page_t *get_new_page, unsigned long private);

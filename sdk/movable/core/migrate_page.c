@@ -2,6 +2,7 @@
 #include "migrate_page.h"
 
 #include "filemap.h"
+#include "ksm.h"
 #include "steps.h"
 #include "swap.h"
 
@@ -184,6 +185,9 @@ void migrate_page_copy(struct vm *vm, struct page *newpage, struct page *page)
 	newpage->flags |= page->flags & copied;
 	move_lru_flags(vm, newpage, page);
 	migration_step(vm, STEP_B13, page, newpage);
+	/* C12 */
+	if (unlikely(PageKsm(page)))
+		ksm_migrate_page(newpage, page);
 	/* B14: C13, C14 */
 	clear_page_flag(page, PG_swapcache);
 	clear_page_flag(page, PG_private);

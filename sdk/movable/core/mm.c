@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "filemap.h"
+#include "hugetlb.h"
 #include "mempolicy.h"
 #include "pagetable.h"
 #include "swap.h"
@@ -113,6 +114,12 @@ static long copy_pte(struct vm *vm, struct vma *vma, unsigned long address, pte_
 
 	if (!to)
 		return -ENOMEM;
+	if (unlikely(vma->flags & VM_HUGETLB)) {
+		copy_hugetlb_pte(vm, from, to);
+		return 0;
+	}
+	if (unlikely(*from & PTE_HUGE))
+		split_huge_pmd(vm, vma->mm, address);
 	if (cow && !is_swap_entry(*from))
 		*from &= ~(pte_t)PTE_WRITE;
 	/* The child has not used the page yet; what the parent wrote to shared memory is not the child's. */
@@ -143,6 +150,7 @@ static int copy_vma(struct vm *vm, struct mm *child, struct vma *vma)
 	*copy = *vma;
 	/* Locks on memory are not inherited. */
 	copy->flags &= ~(unsigned int)VM_LOCKED;
+	copy->resv = NULL;
 	err = mpol_dup(vma->policy, &copy->policy);
 	if (!err)
 		err = vma_insert(child, copy);
@@ -169,7 +177,8 @@ long mm_fork(struct vm *vm, struct mm *parent)
 	child->spread_page = parent->spread_page;
 	err = mpol_dup(parent->policy, &child->policy);
 	for (unsigned int i = 0; i < parent->nr_vmas && !err; i++)
-		err = copy_vma(vm, child, parent->vmas[i]);
+		if (!(parent->vmas[i]->flags & VM_DONTCOPY))
+			err = copy_vma(vm, child, parent->vmas[i]);
 	up_write(vm, &parent->mmap_sem);
 	if (err) {
 		mm_exit(vm, child);

@@ -6,6 +6,7 @@
 
 #include "fault.h"
 #include "filemap.h"
+#include "hugetlb.h"
 #include "lru.h"
 #include "mlock.h"
 #include "pagetable.h"
@@ -22,19 +23,20 @@ static int page_range(unsigned long start, unsigned long length, unsigned long *
 }
 
 /* The highest free place below MMAP_BASE, as Linux places areas; 0 if there is none. */
-static unsigned long find_place(const struct mm *mm, unsigned long length)
+static unsigned long find_place(const struct mm *mm, unsigned long length, unsigned long align)
 {
 	unsigned long top = MMAP_BASE;
 
 	for (unsigned int i = mm->nr_vmas; i-- > 0;) {
 		const struct vma *vma = mm->vmas[i];
 
-		if (vma->end <= top && top - vma->end >= length)
-			return top - length;
+		if (vma->end <= top && top - vma->end >= length && round_down(top - length, align) >= vma->end)
+			return round_down(top - length, align);
 		if (vma->start < top)
 			top = vma->start;
 	}
-	return top >= MMAP_MIN && top - MMAP_MIN >= length ? top - length : 0;
+	top = top >= MMAP_MIN && top - MMAP_MIN >= length ? round_down(top - length, align) : 0;
+	return top >= MMAP_MIN ? top : 0;
 }
 
 static bool is_covered(const struct mm *mm, unsigned long start, unsigned long end)
@@ -76,16 +78,28 @@ static long map_area(struct vm *vm, struct mm *mm, const struct mmap_request *re
 
 	if (!vma)
 		return -ENOMEM;
-	if (!file && request->flags & VM_SHARED) {
+	if (!file && !request->special && request->flags & VM_SHARED) {
 		file = shmem_file_create(vm, end - start);
 		if (!file) {
 			free(vma);
 			return -ENOMEM;
 		}
 	}
-	*vma = (struct vma){.start = start, .end = end, .flags = request->flags, .file = file};
+	*vma = (struct vma){
+		.start = start,
+		.end = end,
+		.flags = request->flags,
+		.file = file,
+		.special = request->special,
+		.special_page = request->special_page,
+	};
 	vma->pgoff = file ? request->pgoff : start >> PAGE_SHIFT;
+	if (vma->flags & VM_HUGETLB && hugetlb_reserve(vm, vma)) {
+		free(vma);
+		return -ENOMEM;
+	}
 	if (vma_insert(mm, vma)) {
+		hugetlb_unreserve(vm, vma);
 		if (file && !request->file)
 			file_put(vm, file);
 		free(vma);
@@ -104,12 +118,15 @@ static long map_area(struct vm *vm, struct mm *mm, const struct mmap_request *re
 
 static long mmap_locked(struct vm *vm, struct mm *mm, const struct mmap_request *request)
 {
-	unsigned long start = request->address, end, length = round_up(request->length, PAGE_SIZE);
+	unsigned long align = request->flags & VM_HUGETLB ? HPAGE_PMD_SIZE : PAGE_SIZE;
+	unsigned long start = request->address, end, length = round_up(request->length, align);
 	int err;
 
 	if (!request->length || length > TASK_SIZE)
 		return request->length ? -ENOMEM : -EINVAL;
-	err = page_range(start, length, &end);
+	if (!request->fixed && align > PAGE_SIZE)
+		start = round_up(start, align);
+	err = start & (align - 1) ? -EINVAL : page_range(start, length, &end);
 	if (err)
 		return err;
 	if (request->fixed) {
@@ -117,7 +134,7 @@ static long mmap_locked(struct vm *vm, struct mm *mm, const struct mmap_request 
 		if (err)
 			return err;
 	} else if (start < MMAP_MIN || (vma_index(mm, start) < mm->nr_vmas && mm->vmas[vma_index(mm, start)]->start < end)) {
-		start = find_place(mm, length);
+		start = find_place(mm, length, align);
 		if (!start)
 			return -ENOMEM;
 	}
@@ -168,10 +185,7 @@ static long change_pte(struct vm *vm, struct vma *vma, unsigned long address, pt
 	return 0;
 }
 
-typedef int change_vma_t(struct vm *vm, struct vma *vma, const void *value);
-
-/* Splits at both ends and changes each area of the range. mmap_sem held for writing. */
-static int change_range(struct vm *vm, struct mm *mm, unsigned long start, unsigned long end, change_vma_t *change,
+int change_range(struct vm *vm, struct mm *mm, unsigned long start, unsigned long end, change_vma_t *change,
 			const void *value)
 {
 	int err = vma_split_at(vm, mm, start);
@@ -213,8 +227,11 @@ static int lock_vma(struct vm *vm, struct vma *vma, const void *value)
 	long pages = (long)((vma->end - vma->start) >> PAGE_SHIFT);
 	bool lock = *(const bool *)value;
 
+	if (vma->flags & (VM_SPECIAL | VM_HUGETLB))
+		return 0;
 	if (lock == !!(vma->flags & VM_LOCKED))
 		return 0;
+	split_huge_pmd_range(vm, vma, vma->start, vma->end);
 	vma->flags ^= VM_LOCKED;
 	vma->mm->locked_vm += (unsigned long)(lock ? pages : -pages);
 	if (!lock)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "move_pages.h"
 
+#include "hugetlb.h"
 #include "lru.h"
 #include "migrate_nodes.h"
 #include "mpol_alloc.h"
@@ -26,24 +27,24 @@ struct chunk {
 	uint64_t allowed;
 };
 
-/* What an area says where its page table does not: of files and shared memory a fault would find a page. */
-static int no_page_table(const struct vma *vma)
+/*
+ * The page that the address is mapped to, without a reference; with `split`, none that is part of a transparent huge
+ * page. 0, -EFAULT, -ENOENT, -EBUSY: 9.8, per-page status. mmap_sem held.
+ */
+static int follow_page(struct vm *vm, struct vma *vma, unsigned long address, bool split, struct page **page)
 {
-	return vma->file ? -ENOENT : -EFAULT;
-}
+	const pte_t *pte = pte_offset(vma->mm, address);
 
-/* The page that the address is mapped to, without a reference. 0, -EFAULT or -ENOENT: 9.8, per-page status. */
-static int follow_page(struct vm *vm, struct vma *vma, unsigned long address, struct page **page)
-{
-	pte_t pte = pte_read(vma->mm, address);
-
-	if (!pte)
-		return no_page_table(vma);
-	if (!pte_present(pte))
+	if (split && pte && unlikely(*pte & PTE_HUGE) && !(vma->flags & VM_HUGETLB) &&
+	    !split_huge_entry(vm, vma, address, pte))
+		return -EBUSY;
+	if (!pte || !*pte)
+		return vma_has_fault_handler(vma) ? -ENOENT : -EFAULT;
+	if (!pte_present(*pte))
 		return -ENOENT;
-	if (!pte_maps_page(pte))
+	if (!pte_maps_page(*pte))
 		return -EFAULT;
-	*page = pte_page(vm, pte);
+	*page = pte_page(vm, *pte);
 	return 0;
 }
 
@@ -62,7 +63,7 @@ static void stat_chunk(struct vm *vm, struct mm *mm, const unsigned long *pages,
 	for (unsigned long i = 0; i < nr; i++) {
 		found[i] = NULL;
 		vma = find_vma_near(mm, vma, pages[i]);
-		status[i] = vma ? follow_page(vm, vma, pages[i], &found[i]) : -EFAULT;
+		status[i] = vma ? follow_page(vm, vma, pages[i], false, &found[i]) : -EFAULT;
 		if (found[i])
 			__builtin_prefetch(found[i]);
 	}
@@ -115,15 +116,21 @@ static int queue_entry(struct vm *vm, struct mm *mm, struct page_to_node *entry,
 {
 	struct vma *vma = find_vma(mm, entry->address);
 	struct page *page;
-	int err = vma ? follow_page(vm, vma, entry->address, &page) : -EFAULT;
+	int err = vma && vma_migratable(vma) ? follow_page(vm, vma, entry->address, true, &page) : -EFAULT;
 
 	if (err)
 		return err;
 	entry->pfn = page_to_pfn(vm, page);
 	if (page_to_nid(vm, page) == entry->node)
 		return entry->node;
-	if (page_mapcount(page) > 1 && !move_all)
+	if (page_mapcount(compound_head(page)) > 1 && !move_all)
 		return -EACCES;
+	if (unlikely(PageHuge(page))) {
+		/* By its head it moves as a whole; by a tail it does not. */
+		if (page == compound_head(page))
+			isolate_huge_page(vm, page, pagelist);
+		return -EACCES;
+	}
 	return queue_page(vm, page, pagelist);
 }
 
@@ -137,7 +144,7 @@ static struct page *new_page_of_chunk(struct vm *vm, struct page *page, unsigned
 	while (entry->pfn != page_to_pfn(vm, page))
 		entry++;
 	*result = &entry->status;
-	return alloc_target(vm, entry->node, chunk->allowed);
+	return alloc_target(vm, page, entry->node, chunk->allowed);
 }
 
 /* 0, or -ENOMEM: then the statuses are not to be told, although pages may have moved. */

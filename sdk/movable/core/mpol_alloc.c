@@ -50,6 +50,17 @@ struct page *alloc_pages_vma(struct vm *vm, gfp_t gfp, unsigned int order, const
 	return alloc_by_index(vm, gfp, order, policy ? policy : vma->mm->policy, vma->mm, index);
 }
 
+int policy_node(const struct vm *vm, const struct vma *vma, unsigned long address, unsigned int order,
+		uint64_t *allowed)
+{
+	const struct mempolicy *policy = vma_policy(vma, address);
+	unsigned long index = (vma->pgoff >> order) + ((address - vma->start) >> (PAGE_SHIFT + order));
+
+	policy = policy ? policy : vma->mm->policy;
+	*allowed = allowed_nodes(policy, vma->mm);
+	return first_choice(vm, policy, index);
+}
+
 /* The rotor's node; it goes on to the next member of the set. */
 static int interleave_nodes(struct mm *mm)
 {

@@ -24,6 +24,10 @@ static inline struct page *alloc_page_vma(struct vm *vm, gfp_t gfp, const struct
 	return alloc_pages_vma(vm, gfp, 0, vma, address);
 }
 
+/* Where a huge page of that order comes from: the node to start at, and the nodes that are allowed. */
+int policy_node(const struct vm *vm, const struct vma *vma, unsigned long address, unsigned int order,
+		uint64_t *allowed);
+
 /* A page by the process's policy, whose rotor it advances; near the running CPU if there is no process. */
 struct page *alloc_page_mm(struct vm *vm, gfp_t gfp, struct mm *mm);
 

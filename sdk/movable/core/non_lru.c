@@ -2,6 +2,7 @@
 #include "non_lru.h"
 
 #include "callbacks.h"
+#include "hugetlb.h"
 #include "lru.h"
 
 /* With a reference on the page; whether it now belongs to the VM. */
@@ -71,6 +72,10 @@ void putback_movable_pages(struct vm *vm, struct list_head *pages)
 	while (!list_empty(pages)) {
 		struct page *page = list_first_page(pages);
 
+		if (unlikely(PageHuge(page))) {
+			putback_active_hugepage(vm, page);
+			continue;
+		}
 		unlink_page(vm, page);
 		mod_isolated(vm, page, -1);
 		if (likely(__PageMovable(page))) {

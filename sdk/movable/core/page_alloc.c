@@ -2,6 +2,8 @@
 #include "page_alloc.h"
 
 #include "compaction.h"
+#include "hugetlb.h"
+#include "ksm.h"
 #include "lru.h"
 #include "pybridge.h"
 #include "vmscan.h"
@@ -130,6 +132,12 @@ static void prep_new_page(struct vm *vm, struct page *page)
 	}
 }
 
+static void make_tail(struct page *head, unsigned long i)
+{
+	head[i].ext |= PAGE_EXT_TAIL;
+	head[i].head_offset = (uint16_t)i;
+}
+
 static void prep_new_block(struct vm *vm, struct page *page, gfp_t gfp, unsigned int order)
 {
 	for (unsigned long i = 0; i < 1UL << order; i++) {
@@ -137,7 +145,7 @@ static void prep_new_block(struct vm *vm, struct page *page, gfp_t gfp, unsigned
 		if (gfp & __GFP_ZERO)
 			clear_highpage(vm, page + i);
 		if (i && gfp & __GFP_COMP)
-			page[i].ext |= PAGE_EXT_TAIL;
+			make_tail(page, i);
 	}
 	if (order && gfp & __GFP_COMP)
 		set_page_flag(page, PG_head);
@@ -403,8 +411,11 @@ static void check_free_page(struct vm *vm, const struct page *page)
 
 static void free_pages_prepare(struct vm *vm, struct page *page)
 {
-	if (mapping_bits(page))
+	if (mapping_bits(page)) {
+		if (unlikely(page->ext & PAGE_EXT_KSM))
+			ksm_free_page(page);
 		page->mapping = NULL;
+	}
 	if (unlikely(vm->debug || page->list_id))
 		check_free_page(vm, page);
 	unlink_page(vm, page);
@@ -440,6 +451,10 @@ void free_unref_page(struct vm *vm, struct page *page)
 {
 	unsigned int order = compound_order(page);
 
+	if (unlikely(page->ext & PAGE_EXT_HUGETLB)) {
+		free_huge_page(vm, page);
+		return;
+	}
 	assert_allocated(vm, page, order, "put_page");
 	free_pages_ok(vm, page, order);
 }

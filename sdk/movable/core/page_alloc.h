@@ -37,6 +37,9 @@ enum gfp_bits {
 #define GFP_USER 0x24200c0u
 #define GFP_HIGHUSER_MOVABLE 0x24200cau
 
+/* For transparent huge pages of areas that asked for them. */
+#define GFP_TRANSHUGE 0x4342cau
+
 #define ALL_NODES UINT64_MAX
 
 enum migratetype gfpflags_to_migratetype(gfp_t gfp);

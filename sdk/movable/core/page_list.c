@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "hugetlb.h"
 #include "lru.h"
 #include "non_lru.h"
 
@@ -90,6 +91,15 @@ void page_list_del(struct vm *vm, struct page_list *list, struct page *page)
 
 bool page_list_isolate(struct vm *vm, struct page_list *list, struct page *page, isolate_mode_t mode)
 {
+	if (PageHuge(page)) {
+		if (!isolate_huge_page(vm, page, &list->head))
+			return false;
+		if (!list->nr)
+			list->isolated = true;
+		unlink_page(vm, page);
+		link_to_list(list, page, true);
+		return true;
+	}
 	if (PageLRU(page) ? isolate_lru_page(vm, page) : !isolate_movable_page(vm, page, mode))
 		return false;
 	if (!list->nr)

@@ -110,7 +110,8 @@ void wait_on_page_locked(struct vm *vm, struct page *page)
 void get_page(struct vm *vm, struct page *page)
 {
 	sched_page_point(vm, EV_GET_PAGE, page);
-	if (unlikely(page->_refcount <= 0))
+	/* A tail of a transparent huge page has only the references that were taken on it. */
+	if (unlikely(page->_refcount <= 0 && !PageTransCompound(page)))
 		violation(vm, VM_RULE_PAGE_REF_ZERO, page, "get_page", "refcount above 0", "%d", page->_refcount);
 	page->_refcount++;
 }
@@ -120,6 +121,6 @@ void put_page(struct vm *vm, struct page *page)
 	sched_page_point(vm, EV_PUT_PAGE, page);
 	if (unlikely(page->_refcount <= 0))
 		violation(vm, VM_RULE_PAGE_REF_ZERO, page, "put_page", "refcount above 0", "%d", page->_refcount);
-	if (--page->_refcount == 0)
+	if (--page->_refcount == 0 && likely(!(page->ext & PAGE_EXT_TAIL)))
 		free_unref_page(vm, page);
 }

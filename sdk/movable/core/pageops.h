@@ -65,6 +65,18 @@ static inline unsigned int compound_order(const struct page *page)
 	return page_flag(page, PG_head) ? page->alloc_order : 0;
 }
 
+/* The page that has the references, the lock and the flags of a compound page; any other page is its own head. */
+static inline struct page *compound_head(struct page *page)
+{
+	return page->ext & PAGE_EXT_TAIL ? page - page->head_offset : page;
+}
+
+/* How many pages the head stands for. */
+static inline long hpage_nr_pages(const struct page *page)
+{
+	return 1L << compound_order(page);
+}
+
 static inline bool page_is_file_cache(const struct page *page)
 {
 	return !page_flag(page, PG_swapbacked);
@@ -73,6 +85,24 @@ static inline bool page_is_file_cache(const struct page *page)
 static inline unsigned long mapping_bits(const struct page *page)
 {
 	return (unsigned long)page->mapping & PAGE_MAPPING_FLAGS;
+}
+
+/* Part of a page of the hugetlb pool, as head or tail. */
+static inline bool PageHuge(struct page *page)
+{
+	return PageCompound(page) && compound_head(page)->ext & PAGE_EXT_HUGETLB;
+}
+
+/* Part of a transparent huge page: compound, anonymous, and not of the hugetlb pool. */
+static inline bool PageTransCompound(struct page *page)
+{
+	return PageCompound(page) && (unsigned long)page->mapping & PAGE_MAPPING_ANON && !PageHuge(page);
+}
+
+/* Its head. */
+static inline bool PageTransHuge(struct page *page)
+{
+	return page_flag(page, PG_head) && PageTransCompound(page);
 }
 
 /* The pointer part of a movable page's mapping. */

@@ -19,6 +19,8 @@ enum pte_bits {
 	PTE_DIRTY = 8,
 	PTE_PROTNONE = 0x10, /* mapped, but any access faults */
 	PTE_ZERO = 0x20,     /* the shared zero page, which has no frame here */
+	PTE_HUGE = 0x100,    /* one of the 512 entries that stand for one PMD (huge.h, hugetlb.h) */
+	PTE_SPECIAL = 0x200, /* with PTE_ZERO: memory of a device, which has no frame and no struct page here */
 	/* Not present, and not 0: one of these, and a swap slot or page frame above PTE_SHIFT. */
 	PTE_SWAP = 0x40,
 	PTE_MIGRATION = 0x80, /* with PTE_WRITE: write access comes back */

@@ -5,7 +5,7 @@
 #ifndef MOVABLE_QUEUE_PAGES_H
 #define MOVABLE_QUEUE_PAGES_H
 
-#include "task.h"
+#include "pagetable.h"
 
 /* spec/migration.md 9.1; the last two are the core's own. */
 enum mpol_mf {
@@ -21,6 +21,12 @@ enum mpol_mf {
  * Isolates an LRU page for a migration list, at its tail, and counts it. 0, or -EBUSY if the page is on no LRU.
  */
 int queue_page(struct vm *vm, struct page *page, struct list_head *pagelist);
+
+/*
+ * Makes the transparent huge page at an entry ordinary pages; of the huge zero page only its PMD. False: it stays as it
+ * is. mmap_sem held. May sleep, so that afterwards the entry may hold anything.
+ */
+bool split_huge_entry(struct vm *vm, struct vma *vma, unsigned long address, const pte_t *pte);
 
 /*
  * Queues the candidates of [start, end) in the order of their addresses. mmap_sem held. 0, or -EFAULT for a hole that the

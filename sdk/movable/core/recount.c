@@ -58,13 +58,19 @@ static void used_page_is_valid(struct vm *vm, const struct page *page)
 
 	if (!(page->ext & PAGE_EXT_ALLOCATED))
 		bad = "neither free nor allocated";
-	else if (page->_refcount <= 0)
+	else if (page->_refcount <= 0 && !(page->ext & PAGE_EXT_HUGETLB))
 		bad = "allocated without a reference";
 	else if (PageLRU(page) && page->list_id)
 		bad = "on the LRU and on a page list";
 	if (bad)
 		violation(vm, VM_RULE_RECOUNT_PAGE, page, "page_is_valid", "a free, used or reserved page",
 			  "%s (refcount %d, flags 0x%lx)", bad, page->_refcount, page->flags & PAGE_FLAGS_MASK);
+}
+
+/* Never the allocator's. The vdso's page is marked, but was allocated. */
+static bool is_reserved(const struct zone *zone, const struct page *page)
+{
+	return page_flag(page, PG_reserved) && page != zone->node->vdso_page;
 }
 
 /* Walks the zone's pages: every one is free, used or reserved, and the free ones are on the lists. */
@@ -80,7 +86,7 @@ static void zone_pages_are_valid(struct vm *vm, const struct zone *zone, long li
 		} else if (PageBuddy(page)) {
 			free_pages += 1UL << page_order(page);
 			pfn += 1UL << page_order(page);
-		} else if (page_flag(page, PG_reserved) || page_zone(vm, page) != zone) {
+		} else if (is_reserved(zone, page) || page_zone(vm, page) != zone) {
 			pfn++;
 		} else {
 			used_page_is_valid(vm, page);
@@ -133,7 +139,7 @@ static void lru_is_valid(struct vm *vm, const struct pglist_data *node)
 			if (!PageLRU(page) || (int)page_lru(page) != list)
 				violation(vm, VM_RULE_RECOUNT_LRU, page, "lru_is_valid", "PG_lru and the list's flags",
 					  "flags 0x%lx on list %d", page->flags & PAGE_FLAGS_MASK, list);
-			pages++;
+			pages += hpage_nr_pages(page);
 		}
 		if (pages != node->stat[NR_INACTIVE_ANON + list])
 			violation(vm, VM_RULE_RECOUNT_LRU, NULL, "lru_is_valid", "the list's counter",
@@ -148,7 +154,7 @@ static void page_lists_are_valid(struct vm *vm)
 
 	for (unsigned int id = 1; id < vm->nr_lists; id++) {
 		const struct page_list *list = vm->lists[id];
-		unsigned long pages = 0;
+		unsigned long pages = 0, counted_apart = 0;
 
 		if (!list)
 			continue;
@@ -157,11 +163,12 @@ static void page_lists_are_valid(struct vm *vm)
 				violation(vm, VM_RULE_RECOUNT_LIST, page, "page_list_is_valid", "a used page of the list",
 					  "list %u, refcount %d", page->list_id, page->_refcount);
 			pages++;
+			counted_apart += PageHuge(page);
 		}
 		if (pages != list->nr)
 			violation(vm, VM_RULE_RECOUNT_LIST, NULL, "page_list_is_valid", "the list's counter",
 				  "%lu pages, counter %lu", pages, list->nr);
-		isolated += list->isolated ? (long)pages : 0;
+		isolated += list->isolated ? (long)(pages - counted_apart) : 0;
 	}
 	for (unsigned int nid = 0; nid < vm->nr_nodes; nid++)
 		counted += vm->nodes[nid].stat[NR_ISOLATED_ANON] + vm->nodes[nid].stat[NR_ISOLATED_FILE];

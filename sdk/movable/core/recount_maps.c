@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "filemap.h"
+#include "huge.h"
 #include "mempolicy.h"
 #include "pagetable.h"
 #include "recount.h"
@@ -17,6 +18,18 @@ struct tally {
 	long counters[NR_MM_COUNTERS];
 	long cached, shmem, dirty;
 };
+
+/* An entry with PTE_HUGE is one of 512 in order, of one compound page and one area. */
+static void pmd_is_valid(struct vm *vm, const struct vma *vma, unsigned long address, pte_t *pte)
+{
+	unsigned long start = round_down(address, HPAGE_PMD_SIZE), i = (address - start) >> PAGE_SHIFT;
+	struct page *page = pte_page(vm, *pte), *head = compound_head(page);
+
+	if (start < vma->start || start + HPAGE_PMD_SIZE > vma->end || page != head + i || !PageCompound(page) ||
+	    !(*pmd_offset(vma->mm, address) & PTE_HUGE))
+		violation(vm, VM_RULE_RECOUNT_MM, page, "mm_is_valid", "a huge page mapped whole",
+			  "entry %lu of 0x%lx of process %u", i, start, vma->mm->id);
+}
 
 static long count_pte(struct vm *vm, struct vma *vma, unsigned long address, pte_t *pte, void *private)
 {
@@ -34,8 +47,13 @@ static long count_pte(struct vm *vm, struct vma *vma, unsigned long address, pte
 	if (is_migration_entry(*pte))
 		violation(vm, VM_RULE_RECOUNT_RMAP, page, "mm_is_valid", "no migration entry at rest",
 			  "one at address 0x%lx of process %u", address, vma->mm->id);
-	tally->maps[pte_value(*pte)]++;
-	tally->counters[mm_counter_of(page)]++;
+	if (unlikely(*pte & PTE_HUGE))
+		pmd_is_valid(vm, vma, address, pte);
+	/* A huge page is mapped once, by its head. */
+	tally->maps[pte_value(*pte)] += !(page->ext & PAGE_EXT_TAIL);
+	/* Pages of the pool are in no such count. */
+	if (!(vma->flags & VM_HUGETLB))
+		tally->counters[mm_counter_of(page)]++;
 	return 0;
 }
 
@@ -158,10 +176,10 @@ static void counters_are_valid(struct vm *vm, const struct tally *tally)
 		for (int item = 0; item < NR_NODE_ITEMS; item++)
 			stat[item] += vm->nodes[nid].stat[item];
 	for (unsigned long pfn = 0; pfn < vm->end_pfn; pfn++) {
-		if (!tally->maps[pfn])
+		if (!tally->maps[pfn] || PageHuge(pfn_to_page(vm, pfn)))
 			continue;
 		if (PageAnon(pfn_to_page(vm, pfn)))
-			anon++;
+			anon += hpage_nr_pages(pfn_to_page(vm, pfn));
 		else
 			mapped++;
 	}

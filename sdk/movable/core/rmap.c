@@ -2,6 +2,8 @@
 #include "rmap.h"
 
 #include "filemap.h"
+#include "huge.h"
+#include "ksm.h"
 #include "mlock.h"
 #include "swap.h"
 #include "vma.h"
@@ -27,7 +29,7 @@ void page_add_anon_rmap(struct vm *vm, struct page *page, struct vma *vma, unsig
 		page->index = vma->pgoff + ((address - vma->start) >> PAGE_SHIFT);
 	}
 	if (first)
-		count_mapped(vm, page, 1);
+		count_mapped(vm, page, hpage_nr_pages(page));
 }
 
 void page_add_file_rmap(struct vm *vm, struct page *page)
@@ -40,7 +42,7 @@ void page_remove_rmap(struct vm *vm, struct page *page)
 {
 	if (--page->_mapcount >= 0)
 		return;
-	count_mapped(vm, page, -1);
+	count_mapped(vm, page, -hpage_nr_pages(page));
 	clear_page_mlock(vm, page);
 }
 
@@ -88,6 +90,8 @@ long rmap_walk(struct vm *vm, struct page *page, rmap_walker *walker, void *priv
 	struct anon_vma *anon_vma = page_anon_vma(page);
 	long answer;
 
+	if (unlikely(PageKsm(page)))
+		return rmap_walk_ksm(vm, page, walker, private);
 	if (!anon_vma) {
 		struct file *file = page_file(page);
 
@@ -204,6 +208,19 @@ struct referenced {
 	bool locked;
 };
 
+/* A PMD of a huge page has one accessed bit. */
+static bool test_clear_young(pte_t *pte)
+{
+	unsigned long entries = *pte & PTE_HUGE ? HPAGE_PMD_NR : 1;
+	bool young = false;
+
+	for (unsigned long i = 0; i < entries; i++) {
+		young |= (pte[i] & PTE_YOUNG) != 0;
+		pte[i] &= ~(pte_t)PTE_YOUNG;
+	}
+	return young;
+}
+
 static long referenced_one(struct vm *vm, struct page *page, struct vma *vma, unsigned long address, void *private)
 {
 	struct referenced *found = private;
@@ -215,10 +232,8 @@ static long referenced_one(struct vm *vm, struct page *page, struct vma *vma, un
 		found->locked = true;
 		return 1;
 	}
-	if (*pte & PTE_YOUNG) {
-		*pte &= ~(pte_t)PTE_YOUNG;
+	if (test_clear_young(pte))
 		found->count++;
-	}
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "filemap.h"
+#include "ksm.h"
 #include "lru.h"
 #include "mpol_alloc.h"
 
@@ -160,6 +161,9 @@ bool reuse_swap_page(struct vm *vm, struct page *page)
 {
 	unsigned int users = (unsigned int)page_mapcount(page);
 
+	/* Others may be merged into it at any time. */
+	if (unlikely(PageKsm(page)))
+		return false;
 	if (PageSwapCache(page))
 		users += slot_of(vm, page->private)->count;
 	if (users > 1)

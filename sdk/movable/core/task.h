@@ -10,9 +10,31 @@
 #include "radix.h"
 
 /* Flags of an area, Linux's values. */
-enum vma_flags { VM_READ = 1, VM_WRITE = 2, VM_EXEC = 4, VM_SHARED = 8, VM_LOCKED = 0x2000 };
+enum vma_flags {
+	VM_READ = 1,
+	VM_WRITE = 2,
+	VM_EXEC = 4,
+	VM_SHARED = 8,
+	VM_PFNMAP = 0x400, /* raw mappings: no struct page behind the entries */
+	VM_LOCKED = 0x2000,
+	VM_IO = 0x4000,
+	VM_SEQ_READ = 0x8000,
+	VM_RAND_READ = 0x10000,
+	VM_DONTCOPY = 0x20000, /* fork leaves it out */
+	VM_DONTEXPAND = 0x40000,
+	VM_HUGETLB = 0x400000,
+	VM_DONTDUMP = 0x4000000,
+	VM_HUGEPAGE = 0x20000000,
+	VM_NOHUGEPAGE = 0x40000000,
+};
 
+#define VM_MERGEABLE 0x80000000u
 #define VM_ACCESS_FLAGS (VM_READ | VM_WRITE | VM_EXEC)
+/* Mappings that are no ordinary memory. */
+#define VM_SPECIAL (VM_IO | VM_DONTEXPAND | VM_PFNMAP)
+
+/* What a special mapping shows (special.h). */
+enum vma_special { SPECIAL_NONE, SPECIAL_VDSO, SPECIAL_VVAR, SPECIAL_MEM };
 
 /* User addresses lie in [MMAP_MIN, TASK_SIZE); areas are placed from MMAP_BASE down. */
 #define MMAP_MIN 0x10000UL
@@ -31,6 +53,7 @@ struct anon_vma {
 struct file;
 struct mempolicy;
 struct mm;
+struct resv_map;
 
 /* An area. Of a file if `file` is set; shared anonymous memory has a file of its own. */
 struct vma {
@@ -41,6 +64,9 @@ struct vma {
 	struct file *file;
 	struct anon_vma *anon_vma; /* NULL until the first private page */
 	struct list_head anon_node, i_mmap_node;
+	enum vma_special special;
+	struct page *special_page; /* the vdso's */
+	struct resv_map *resv;	   /* of a hugetlb area: what it has reserved, or NULL */
 	struct mempolicy *policy; /* or NULL (mpol_alloc.h: vma_policy) */
 };
 

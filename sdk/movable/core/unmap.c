@@ -2,6 +2,7 @@
 #include "unmap.h"
 
 #include "filemap.h"
+#include "hugetlb.h"
 #include "lru.h"
 #include "swap.h"
 
@@ -32,8 +33,13 @@ static long zap_pte(struct vm *vm, struct vma *vma, unsigned long address, pte_t
 
 	(void)address;
 	(void)private;
+	if (unlikely(vma->flags & VM_HUGETLB)) {
+		zap_hugetlb(vm, vma, pte);
+		return 0;
+	}
 	if (pte_maps_page(old)) {
-		zap_page(vm, mm, pte);
+		if (likely(!(old & PTE_HUGE)) || !zap_huge_pmd(vm, vma, pte))
+			zap_page(vm, mm, pte);
 		return 0;
 	}
 	*pte = 0;

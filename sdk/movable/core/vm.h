@@ -62,6 +62,9 @@ enum {
 	PAGE_EXT_POISONED = 2,	/* the frame holds the poison pattern */
 	PAGE_EXT_TAIL = 4,	/* tail of a compound page */
 	PAGE_EXT_OFFLINE = 8,	/* taken out by offline_pages(); PG_reserved meanwhile */
+	PAGE_EXT_HUGETLB = 16,	/* head of a page of the hugetlb pool */
+	PAGE_EXT_KSM = 64,	/* its mapping is a stable node (ksm.h) */
+	PAGE_EXT_HUGETLB_ACTIVE = 32, /* such a page that is in use and not isolated */
 };
 
 /* One byte per pageblock. */
@@ -114,6 +117,7 @@ struct pglist_data {
 	struct zone *zonelist[MAX_NUMNODES * MAX_NR_ZONES + 1];
 	struct list_head lru[NR_LRU_LISTS];
 	long stat[NR_NODE_ITEMS];
+	struct page *vdso_page; /* special.h; NULL until it is mapped */
 };
 
 struct pagevec {
@@ -198,6 +202,8 @@ struct vm {
 	struct file **files;
 	unsigned int nr_files;
 	struct swap_info *swap;
+	struct hstate *hstate; /* the hugetlb pool (hugetlb.h), or NULL */
+	struct list_head stable_nodes; /* of merged pages (ksm.c) */
 	uint64_t lock_serial;
 
 	struct step_log *step_log; /* where the steps of migrations are noted (steps.h), or NULL */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "filemap.h"
+#include "hugetlb.h"
 #include "mempolicy.h"
 
 unsigned int vma_index(const struct mm *mm, unsigned long address)
@@ -136,6 +137,7 @@ void vma_remove(struct vm *vm, struct mm *mm, unsigned int index)
 {
 	struct vma *vma = mm->vmas[index];
 
+	hugetlb_unreserve(vm, vma);
 	memmove(&mm->vmas[index], &mm->vmas[index + 1], (--mm->nr_vmas - index) * sizeof(*mm->vmas));
 	if (vma->anon_vma) {
 		down_write(vm, &vma->anon_vma->lock);
@@ -160,9 +162,13 @@ int vma_split_at(struct vm *vm, struct mm *mm, unsigned long address)
 
 	if (!vma || vma->start == address)
 		return 0;
+	if (vma->flags & VM_HUGETLB && address & (HPAGE_PMD_SIZE - 1))
+		return -EINVAL;
 	upper = malloc(sizeof(*upper));
 	if (!upper)
 		return -ENOMEM;
+	/* One area holds all of a huge page. */
+	split_huge_pmd(vm, mm, address);
 	*upper = *vma;
 	if (mpol_dup(vma->policy, &upper->policy)) {
 		free(upper);
@@ -186,12 +192,16 @@ int vma_split_at(struct vm *vm, struct mm *mm, unsigned long address)
 		}
 		free(upper->policy);
 		free(upper);
+		return err;
 	}
-	return err;
+	hugetlb_share_map(upper);
+	return 0;
 }
 
 static bool can_merge(const struct vma *a, const struct vma *b)
 {
+	if (a->flags & VM_SPECIAL)
+		return false;
 	return a->end == b->start && a->flags == b->flags && a->file == b->file &&
 	       a->pgoff + ((a->end - a->start) >> PAGE_SHIFT) == b->pgoff &&
 	       (!a->anon_vma || !b->anon_vma || a->anon_vma == b->anon_vma) && mpol_equal(a->policy, b->policy);

@@ -13,6 +13,18 @@ unsigned int vma_index(const struct mm *mm, unsigned long address);
 /* The area that holds the address, or NULL. */
 struct vma *find_vma(const struct mm *mm, unsigned long address);
 
+/* Whether its pages may be moved for a NUMA call. spec/migration.md 9.6 */
+static inline bool vma_migratable(const struct vma *vma)
+{
+	return !(vma->flags & (VM_IO | VM_PFNMAP));
+}
+
+/* Whether a fault on an empty entry of it is more than "give me zeros": all but private anonymous memory. */
+static inline bool vma_has_fault_handler(const struct vma *vma)
+{
+	return vma->file || vma->flags & VM_HUGETLB || vma->special == SPECIAL_VDSO || vma->special == SPECIAL_VVAR;
+}
+
 /* Gives the area an anon_vma if it has none. 0 or -ENOMEM. */
 int anon_vma_prepare(struct vm *vm, struct vma *vma);
 
@@ -34,6 +46,13 @@ int vma_split_at(struct vm *vm, struct mm *mm, unsigned long address);
 /* Joins areas of [start, end), and those next to it, that have become alike. */
 void vma_merge_range(struct vm *vm, struct mm *mm, unsigned long start, unsigned long end);
 
+/* Changes one area; 0 or -errno. */
+typedef int change_vma_t(struct vm *vm, struct vma *vma, const void *value);
+
+/* Splits at both ends and changes each area of [start, end), up to the first error. mmap_sem held for writing. */
+int change_range(struct vm *vm, struct mm *mm, unsigned long start, unsigned long end, change_vma_t *change,
+		 const void *value);
+
 /*
  * System calls, spec/migration.md 7.5, 2.5. Addresses and lengths in bytes; starts must be page aligned (-EINVAL).
  */
@@ -44,6 +63,8 @@ struct mmap_request {
 	struct file *file;  /* NULL: anonymous */
 	unsigned long pgoff;
 	bool fixed; /* what is there is unmapped first */
+	enum vma_special special;
+	struct page *special_page;
 };
 
 /* The address, -EINVAL, -ENOMEM. */

@@ -2,6 +2,8 @@
 #include "vmscan.h"
 
 #include "filemap.h"
+#include "huge.h"
+#include "ksm.h"
 #include "lru.h"
 #include "non_lru.h"
 #include "swap.h"
@@ -80,17 +82,62 @@ static enum pageout check_references(struct vm *vm, struct page *page)
 	return flagged || references > 1 ? PAGE_ACTIVATE : PAGE_KEEP;
 }
 
-/* Page locked. Whether it can be freed now: unmapped, clean, in no cache. */
-static enum pageout shrink_page(struct vm *vm, struct page *page)
+static long find_dirty(struct vm *vm, struct page *page, struct vma *vma, unsigned long address, void *private)
+{
+	const pte_t *pte = page_check_address(vm, page, vma, address);
+
+	(void)private;
+	return pte && *pte & PTE_DIRTY;
+}
+
+/* An anonymous page that nobody has written to since MADV_FREE: its contents may be lost. */
+static bool is_lazyfree(struct vm *vm, struct page *page)
+{
+	return PageAnon(page) && !PageCompound(page) && !PageKsm(page) && !PageSwapCache(page) &&
+	       !page_flag(page, PG_dirty) && page_mapped(page) && !rmap_walk(vm, page, find_dirty, NULL);
+}
+
+static long drop_one(struct vm *vm, struct page *page, struct vma *vma, unsigned long address, void *private)
+{
+	pte_t *pte = page_check_address(vm, page, vma, address);
+
+	(void)private;
+	if (!pte)
+		return 0;
+	if (vma->flags & VM_LOCKED || *pte & PTE_DIRTY)
+		return 1;
+	*pte = 0;
+	vma->mm->counters[MM_ANONPAGES]--;
+	page_remove_rmap(vm, page);
+	/* Not the last reference: the page is isolated. */
+	page->_refcount--;
+	return 0;
+}
+
+/* Page locked. Unmaps it without a trace, if nobody but its processes uses it. */
+static bool drop_lazyfree(struct vm *vm, struct page *page)
+{
+	if (page->_refcount != 1 + page_mapcount(page))
+		return false;
+	rmap_walk(vm, page, drop_one, NULL);
+	return !page_mapped(page) && page->_refcount == 1;
+}
+
+/* Page locked. Whether it can be freed now: unmapped, clean, in no cache. `check`: pages that were used lately are left alone. */
+static enum pageout shrink_page(struct vm *vm, struct page *page, bool check)
 {
 	enum pageout result;
 
 	/* Its owner has let go of it meanwhile. */
 	if (page->_refcount == 1)
 		return PAGE_CLEAN;
-	result = check_references(vm, page);
+	result = check ? check_references(vm, page) : PAGE_CLEAN;
 	if (page_flag(page, PG_writeback) || result != PAGE_CLEAN)
 		return page_flag(page, PG_writeback) ? PAGE_KEEP : result;
+	if (is_lazyfree(vm, page))
+		return drop_lazyfree(vm, page) ? PAGE_CLEAN : PAGE_ACTIVATE;
+	if (PageKsm(page) || (PageTransHuge(page) && split_huge_page(vm, page)))
+		return PAGE_ACTIVATE;
 	if (PageAnon(page) && !PageSwapCache(page) && !add_to_swap(vm, page))
 		return PAGE_ACTIVATE;
 	if (page_mapped(page) && !try_to_unmap(vm, page))
@@ -104,6 +151,36 @@ static enum pageout shrink_page(struct vm *vm, struct page *page)
 	if (!page_mapping(page) && page->_refcount == 1)
 		return PAGE_CLEAN;
 	return page_mapping(page) && remove_mapping(vm, page) ? PAGE_CLEAN : PAGE_KEEP;
+}
+
+/* The isolated page is freed, or goes back to its list; whether it was freed. */
+static bool finish_page(struct vm *vm, struct page *page, enum pageout result)
+{
+	mod_isolated(vm, page, -1);
+	if (result == PAGE_CLEAN) {
+		clear_page_flag(page, PG_active);
+		put_page(vm, page);
+		return true;
+	}
+	if (result == PAGE_ACTIVATE) {
+		set_page_flag(page, PG_active);
+		count_vm_events(vm, PGACTIVATE, 1);
+	}
+	putback_lru_page(vm, page);
+	return false;
+}
+
+long swap_out_page(struct vm *vm, struct page *page)
+{
+	enum pageout result;
+
+	if (isolate_lru_page(vm, page))
+		return -EBUSY;
+	mod_isolated(vm, page, 1);
+	lock_page(vm, page);
+	result = shrink_page(vm, page, false);
+	unlock_page(vm, page);
+	return finish_page(vm, page, result) ? 0 : -EBUSY;
 }
 
 /* Takes up to a batch from the tail of an inactive list and frees what can be freed. How many. */
@@ -127,21 +204,10 @@ static unsigned long shrink_inactive_list(struct vm *vm, struct pglist_data *nod
 		enum pageout result = PAGE_KEEP;
 
 		if (trylock_page(vm, page)) {
-			result = shrink_page(vm, page);
+			result = shrink_page(vm, page, true);
 			unlock_page(vm, page);
 		}
-		mod_isolated(vm, page, -1);
-		if (result == PAGE_CLEAN) {
-			freed++;
-			clear_page_flag(page, PG_active);
-			put_page(vm, page);
-			continue;
-		}
-		if (result == PAGE_ACTIVATE) {
-			set_page_flag(page, PG_active);
-			count_vm_events(vm, PGACTIVATE, 1);
-		}
-		putback_lru_page(vm, page);
+		freed += finish_page(vm, page, result);
 	}
 	/* Back on the lists at once: the next look may find them. */
 	lru_add_drain(vm);

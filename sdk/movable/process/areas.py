@@ -12,6 +12,13 @@ PAGE_SHIFT = 12
 
 _VM_SHARED = 8
 _VM_LOCKED = 0x2000
+_VM_DONTEXPAND = 0x40000
+VM_HUGETLB = 0x400000
+_VM_HUGEPAGE = 0x20000000
+_VM_MERGEABLE = 0x80000000
+
+SPECIAL = (None, "vdso", "vvar", "mem")
+"""Names of the special mappings, by the core's numbers."""
 
 
 @frozen
@@ -20,6 +27,8 @@ class Area:
 
     ``file`` is the name of the mapped file, None for anonymous memory; ``offset`` is the byte of the file at
     ``start``. ``policy`` is the area's own, or in shared memory that of the file's first page here (`Process.mbind`).
+    ``hugetlb``: memory of the hugetlb pool. ``huge_pages``, ``mergeable``: advised with MADV_HUGEPAGE, MADV_MERGEABLE.
+    ``special``: ``vdso``, ``vvar`` or ``mem`` (`Process.mmap_special`), else None.
     """
 
     start: int
@@ -30,6 +39,10 @@ class Area:
     file: str | None
     offset: int
     policy: Policy | None = None
+    hugetlb: bool = False
+    huge_pages: bool = False
+    mergeable: bool = False
+    special: str | None = None
 
     @property
     def length(self) -> int:
@@ -54,21 +67,26 @@ def area_of(vma: Any, file: str | None) -> Area:
         file=file,
         offset=0 if file is None else vma.pgoff << PAGE_SHIFT,
         policy=policy_of(vma.policy),
+        hugetlb=bool(flags & VM_HUGETLB),
+        huge_pages=bool(flags & _VM_HUGEPAGE),
+        mergeable=bool(flags & _VM_MERGEABLE),
+        special=SPECIAL[vma.special],
     )
 
 
-def vma_flags(prot: Prot, *, shared: bool = False, locked: bool = False) -> int:
+def vma_flags(prot: Prot, *, shared: bool = False, locked: bool = False, hugetlb: bool = False) -> int:
     """VM_* flags."""
-    return int(prot) | _VM_SHARED * shared | _VM_LOCKED * locked
+    return int(prot) | _VM_SHARED * shared | _VM_LOCKED * locked | (VM_HUGETLB | _VM_DONTEXPAND) * hugetlb
 
 
 @frozen
 class Entry:
     """A page table entry that is not empty. spec/migration.md 2.5.
 
-    ``kind`` is ``page`` (``pfn`` is its frame), ``zero`` (the shared zero page), ``swap`` (``pfn`` is the slot)
-    or ``migration`` (``pfn`` is the old page's frame). ``young`` is the accessed bit; ``protnone`` marks a
-    page that is mapped but faults on any access.
+    ``kind`` is ``page`` (``pfn`` is its frame), ``zero`` (the shared zero page), ``swap`` (``pfn`` is the slot),
+    ``migration`` (``pfn`` is the old page's frame) or ``raw`` (memory of a device). ``young`` is the accessed bit;
+    ``protnone`` marks a page that is mapped but faults on any access. ``huge``: one of 512 that stand for one
+    entry of 2 MiB.
     """
 
     address: int
@@ -78,6 +96,7 @@ class Entry:
     young: bool
     dirty: bool
     protnone: bool
+    huge: bool = False
 
 
 def entry_of(address: int, pte: int) -> Entry:
@@ -87,7 +106,7 @@ def entry_of(address: int, pte: int) -> Entry:
     elif pte & lib.MV_PTE_MIGRATION:
         kind = "migration"
     else:
-        kind = "zero" if pte & lib.MV_PTE_ZERO else "page"
+        kind = ("raw" if pte & lib.MV_PTE_SPECIAL else "zero") if pte & lib.MV_PTE_ZERO else "page"
     return Entry(
         address=address,
         kind=kind,
@@ -96,6 +115,7 @@ def entry_of(address: int, pte: int) -> Entry:
         young=bool(pte & lib.MV_PTE_YOUNG),
         dirty=bool(pte & lib.MV_PTE_DIRTY),
         protnone=bool(pte & lib.MV_PTE_PROTNONE),
+        huge=bool(pte & lib.MV_PTE_HUGE),
     )
 
 

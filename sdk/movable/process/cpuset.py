@@ -10,6 +10,7 @@ from movable._core import lib
 from movable.errors import MovableError, SystemCallError
 from movable.process.nodemask import MAX_NUMNODES, node_list, parse_list, parse_number
 from movable.process.policy import nodes_of
+from movable.sync import Mutex
 
 if TYPE_CHECKING:
     from movable.process.process import Process
@@ -73,6 +74,7 @@ class Cpuset:
         """The cpuset it lies in, None for the top one."""
         self._children: dict[str, Cpuset] = {}
         self._removed = False
+        self._mutex: Mutex = Mutex(vm, "cpuset_mutex") if parent is None else parent._mutex
         if parent is None:
             cpus = (1 << sum(len(node.cpus) for node in vm.nodes)) - 1
             self._own = _Settings(cpus=cpus, cpu_exclusive=True, mem_exclusive=True)
@@ -189,10 +191,13 @@ class Cpuset:
             "cpus": self._write_cpus,
             "tasks": self._write_tasks,
         }
-        if name in writers:
-            writers[name](text)
-        else:
-            self._write_flag(name, text)
+        with self._mutex:
+            # Somebody else may have been faster to have the mutex, and to remove it.
+            self._check_exists()
+            if name in writers:
+                writers[name](text)
+            else:
+                self._write_flag(name, text)
 
     def _write_mems(self, text: str) -> None:
         known = int(lib.mv_nodes_with_memory(self._vm.machine.c))
@@ -251,13 +256,17 @@ class Cpuset:
         process = self._vm.find_process(pid)
         if process is None or process.ended:
             raise SystemCallError(ESRCH, f"tasks: there is no process {pid}")
-        self.attach(process)
+        self._attach(process)
 
     def attach(self, process: "Process") -> None:
         """Move a process here: its policies follow the nodes, and with memory_migrate its pages.
 
         SystemCallError ENOSPC while mems or cpus are empty; ENODEV.
         """
+        with self._mutex:
+            self._attach(process)
+
+    def _attach(self, process: "Process") -> None:
         self._check_exists()
         if process.cpuset is self:
             return
@@ -273,21 +282,27 @@ class Cpuset:
         self._old_mems = mems
 
     def adopt(self, process: "Process") -> None:
-        """Called for a new process with memory, made while others may have changed the nodes."""
-        if process.mems_mask != self.effective_mems:
-            self._rebind(process, self.effective_mems)
+        """Called for a new process with memory: while it was made, others may have begun to change its nodes."""
+        cpuset, mems = process.cpuset, 0
+        while (cpuset, mems) != (process.cpuset, process.cpuset.effective_mems):
+            cpuset, mems = process.cpuset, process.cpuset.effective_mems
+            self._rebind(process, mems)
 
     def hotplug(self) -> None:
         """Called when nodes have got or lost memory: a cpuset loses nodes, one that has none left its processes."""
+        with self._mutex:
+            self._hotplug()
+
+    def _hotplug(self) -> None:
         if self.parent is not None:
             self._own = evolve(self._own, mems=self._own.mems & self.parent._settings().mems)
         if self.parent is not None and not self._own.mems:
             for process in self.processes:
-                self._nearest().attach(process)
+                self._nearest()._attach(process)
         elif self._old_mems != self.effective_mems:
             self._update_tasks_nodemask()
         for child in self.children:
-            child.hotplug()
+            child._hotplug()
 
     def _nearest(self) -> "Cpuset":
         """The nearest cpuset, this one or above, that has nodes."""

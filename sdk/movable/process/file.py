@@ -73,6 +73,11 @@ class File:
         """Whether close() has been called."""
         return self._id is None
 
+    @property
+    def inode(self) -> int:
+        """The inode number: part of the index by which shared memory is interleaved. spec/migration.md 9.4."""
+        return self.number()
+
     def number(self) -> int:
         """The core's number of the file. MovableError if it is closed."""
         if self._id is None:

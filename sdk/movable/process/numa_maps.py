@@ -5,12 +5,13 @@ from typing import Any
 
 from movable._core import ffi, lib
 from movable.machine import Machine
-from movable.process.areas import Area, area_of
+from movable.process.areas import VM_HUGETLB, Area, area_of
 from movable.process.policy import Policy
 
 __all__ = ["NumaMaps"]
 
 _SHARED_ANONYMOUS = "/dev/zero (deleted)"
+_HUGETLB = "/anon_hugepage (deleted)"
 _ESCAPES = str.maketrans({each: f"\\{ord(each):03o}" for each in "\n\t ="})
 
 
@@ -44,10 +45,14 @@ class NumaMaps:
         # Between two areas the process may end; then there is no more to read.
         while self._mm and self._machine.check(lib.mv_numa_stats(c, mm, address, vma, stats)):
             area = area_of(vma, self._maps_name(vma))
-            yield " ".join((f"{area.start:08x}", str(area.policy or own or "default"), *self._fields(area, stats)))
+            yield " ".join(
+                (f"{area.start:08x}", str(area.policy or own or "default"), *self._fields(area, stats))
+            )
             address = area.end
 
     def _maps_name(self, vma: Any) -> str | None:
+        if vma.flags & VM_HUGETLB:
+            return _HUGETLB
         if not vma.file:
             return None
         owner = self._machine.owner(vma.owner)
@@ -65,11 +70,13 @@ class NumaMaps:
             yield "heap"
         elif area.start <= self._stack < area.end:
             yield "stack"
+        if area.hugetlb:
+            yield "huge"
         if stats.pages:
-            yield from _counts(stats)
+            yield from _counts(stats, hugetlb=area.hugetlb)
 
 
-def _counts(stats: Any) -> Iterator[str]:
+def _counts(stats: Any, *, hugetlb: bool) -> Iterator[str]:
     """Fields 5 to 13."""
     shown = {
         "anon": stats.anon > 0,
@@ -77,7 +84,7 @@ def _counts(stats: Any) -> Iterator[str]:
         "mapped": stats.pages not in (stats.anon, stats.dirty),
         "mapmax": stats.mapmax > 1,
         "swapcache": stats.swapcache > 0,
-        "active": stats.active < stats.pages,
+        "active": stats.active < stats.pages and not hugetlb,
         "writeback": stats.writeback > 0,
     }
     for name, show in shown.items():
@@ -86,4 +93,4 @@ def _counts(stats: Any) -> Iterator[str]:
     for nid, pages in enumerate(stats.node):
         if pages:
             yield f"N{nid}={pages}"
-    yield "kernelpagesize_kB=4"
+    yield f"kernelpagesize_kB={2048 if hugetlb else 4}"

@@ -1,6 +1,6 @@
 """Processes: memory of their own, with areas and page tables."""
 
-from errno import EFAULT, EFBIG
+from errno import EFAULT, EFBIG, ENOSPC
 from typing import TYPE_CHECKING, Any
 
 from movable._core import ffi, lib
@@ -9,6 +9,7 @@ from movable.flags import Prot
 from movable.lists import PageList
 from movable.machine import Machine
 from movable.page import Page
+from movable.process.advice_calls import AdviceCalls
 from movable.process.areas import Area, Entry, MemoryUse, area_of, entry_of, vma_flags
 from movable.process.cpuset import Cpuset
 from movable.process.credentials import Credentials
@@ -25,7 +26,7 @@ __all__ = ["Process"]
 _END = 0x7FFF_FFFF_F000
 
 
-class Process(PolicyCalls, MovingCalls, NumaMaps):
+class Process(PolicyCalls, MovingCalls, NumaMaps, AdviceCalls):
     """A process, made by `VM.process` or `fork`. It runs on the VM's current CPU.
 
     Addresses and lengths are bytes. Contents are real: what is written lies in page frames, moves with them, and goes
@@ -104,15 +105,19 @@ class Process(PolicyCalls, MovingCalls, NumaMaps):
         address: int = 0,
         fixed: bool = False,
         locked: bool = False,
+        hugetlb: bool = False,
     ) -> int:
         """Map memory: anonymous, or a file from ``offset`` on. The address, as high as there is room.
 
         ``address`` is a wish, or with ``fixed`` an order that unmaps what is there. ``locked`` is MAP_LOCKED.
-        Areas that are alike and side by side become one. SystemCallError EINVAL, ENOMEM.
+        Areas that are alike and side by side become one. ``hugetlb`` (MAP_HUGETLB) takes pages of 2 MiB of the VM's
+        pool (`VM.hugetlb`), reserved at once; only whole ones can be mapped. SystemCallError EINVAL, ENOMEM.
         """
         request = ffi.new("struct mv_mmap *")
         request.address, request.length, request.fixed = _size(address), _size(length), fixed
-        request.flags = vma_flags(Prot(prot), shared=shared, locked=locked)
+        if hugetlb and (shared or file is not None):
+            raise MovableError("hugetlb: private anonymous memory only")
+        request.flags = vma_flags(Prot(prot), shared=shared, locked=locked and not hugetlb, hugetlb=hugetlb)
         request.pgoff = page_aligned(offset, "offset")
         if file is not None:
             request.file = file.number()
@@ -189,6 +194,8 @@ class Process(PolicyCalls, MovingCalls, NumaMaps):
         text = f"process {self.pid}: {access} at {address:#x}"
         if answer == -EFAULT:
             raise SegmentationFault(EFAULT, f"{text} is not allowed")
+        if answer == -ENOSPC:
+            raise BusError(EFAULT, f"{text}: the hugetlb pool has no page for it")
         if answer == -EFBIG:
             raise BusError(EFAULT, f"{text} is beyond the end of the file")
         raise SystemCallError(-answer, f"{text} failed")

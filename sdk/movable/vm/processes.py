@@ -1,11 +1,14 @@
 """The processes of a machine by pid, and what they live on: files and swap space."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
 from movable._core import ffi, lib
 from movable.errors import MovableError
 from movable.machine import Machine
+from movable.page import Page
 from movable.process import Cpuset, Credentials, File, MigrateMethod, Process
+from movable.process.advice_calls import merge
 
 if TYPE_CHECKING:
     from movable.vm.vm import VM
@@ -85,6 +88,16 @@ class ProcessTable:
             writepage_error=writepage_error,
             slow_device=slow_device,
         )
+
+    def ksm_merge(self, places: Iterable[tuple[Process, int]]) -> Page:
+        """Merge pages of the same contents to one, as ksmd does; the page, mapped read-only at every place.
+
+        A place is a process and an address. A write gives the writer a copy of its own. SystemCallError EINVAL: a
+        place without a private page, or with other contents; EBUSY: a page is locked, or somebody holds it; ENOMEM.
+        Places before one that fails are merged.
+        """
+        page: Page = self.machine.page(merge(self.machine, tuple(places)))
+        return page
 
     def swapon(self, slots: int) -> None:
         """Add this many pages of swap space. MemoryError if there is no memory for them."""

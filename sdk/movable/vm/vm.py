@@ -22,6 +22,7 @@ from movable.lists import PageList
 from movable.machine import BROKEN, Machine
 from movable.page import Page
 from movable.process import Cpuset
+from movable.process.hugetlb import HugetlbPool
 from movable.sync import Scheduling, WorkQueue
 from movable.sync.waiting import CPU_MASK, cpu_of
 from movable.vm import compaction, counters, migration
@@ -71,6 +72,8 @@ class VM(ProcessTable, RangeCalls):
         )
         self.lru = Lru(self.machine, len(self.nodes))
         """The LRU lists of the nodes, and what is done with them."""
+        self.hugetlb = HugetlbPool(self.machine, len(self.nodes))
+        """The pool of 2 MiB pages for ``mmap(hugetlb=True)``; empty at first."""
         self.cpusets = Cpuset(self, "", None)
         """The top cpuset."""
         self.sched: Scheduling | None = None

@@ -1,4 +1,4 @@
-"""Return codes: B06, B07, B11. (B08 and B09 are NUMA calls; B10 is the core's.)"""
+"""Return codes: B06, B07, B11. (B08 to B10 are the core's.)"""
 
 from errno import EAGAIN, ENOMEM
 from typing import Any

@@ -78,7 +78,7 @@ struct page {
 	uint16_t list_id;    /* the struct page_list that lru is linked into, 0 = none */
 	uint8_t ext;	     /* PAGE_EXT_* */
 	uint8_t alloc_order; /* of an allocation's head page */
-	uint16_t unused;
+	uint16_t head_offset; /* of a compound page's tail: how far its head lies before it */
 };
 
 _Static_assert(sizeof(struct page) == 64, "struct page is one cache line");
