@@ -4,8 +4,6 @@ from soak.world import NODE_PAGES, Turn
 
 from movable import GFP, CompactPriority, CompactSettings, MigrateMode
 
-MOST_BLOCKS = 60
-
 
 def compact_node(turn: Turn) -> None:
     """Compact a node, or all."""
@@ -128,22 +126,26 @@ def drivers(turn: Turn) -> None:
 
 
 def squeeze(turn: Turn) -> None:
-    """Take much of the memory away for a while, or give it back."""
+    """Take much of the memory of some nodes away for a while."""
     world = turn.world
-    if world.blocks:
-        world.say("give memory back")
-        while world.blocks:
-            world.vm.free_pages(*world.blocks.pop())
-        return
     nodes = turn.random.sample(range(4), turn.random.randrange(1, 5))
-    world.say(f"take memory of nodes {nodes}")
+    left = turn.random.choice([0, 20, 60, 200])
+    world.say(f"take memory of nodes {nodes}, but for {left} pages")
     for node in nodes:
-        while len(world.blocks) < MOST_BLOCKS * 4:
+        while world.vm.zones[node].free_pages > left:
             order = turn.random.choice([0, 2, 4, 5])
             page = world.vm.alloc_pages(order, GFP.KERNEL | GFP.THISNODE | GFP.NORETRY | GFP.NOWARN, node=node)
             if page is None:
                 break
             world.blocks.append((page, order))
+
+
+def relieve(turn: Turn) -> None:
+    """Give the memory back."""
+    if turn.world.blocks:
+        turn.world.say("give memory back")
+    while turn.world.blocks:
+        turn.world.vm.free_pages(*turn.world.blocks.pop())
 
 
 def large(turn: Turn) -> None:

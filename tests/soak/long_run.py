@@ -7,6 +7,7 @@ import argparse
 import sys
 import traceback
 from collections import Counter
+from collections.abc import Sequence
 from time import perf_counter
 
 from soak.plan import Failure, Step, carry_out, plan, shrink
@@ -20,10 +21,9 @@ def parse(text: str) -> list[Step]:
 
 def explain(seed: int, steps: list[Step], failure: Failure, debug: int, *, cut: bool) -> str:
     """The failure, with the fewest steps that repeat it."""
-    kind = type(failure.error)
     kept = steps[: failure.at]
     if cut:
-        kept = shrink(kept, lambda rest: repeats(seed, rest, debug, kind, str(failure.error)))
+        kept = shrink(kept, lambda rest: repeats(seed, rest, debug, failure))
     again, _ = carry_out(seed, kept, debug=debug)
     error = again or failure
     lines = traceback.format_exception(error.error)
@@ -38,10 +38,10 @@ def explain(seed: int, steps: list[Step], failure: Failure, debug: int, *, cut: 
     )
 
 
-def repeats(seed: int, steps: object, debug: int, kind: type, text: str) -> bool:
-    """Whether steps fail in the same way."""
-    failure, _ = carry_out(seed, steps, debug=debug)  # type: ignore[arg-type]
-    return failure is not None and type(failure.error) is kind and str(failure.error)[:12] == text[:12]
+def repeats(seed: int, steps: Sequence[Step], debug: int, failure: Failure) -> bool:
+    """Whether steps fail in the same way: at the same line of the tests."""
+    again, _ = carry_out(seed, steps, debug=debug)
+    return again is not None and again.place == failure.place
 
 
 def report(counts: Counter[str], operations: int, seconds: float) -> str:

@@ -14,12 +14,15 @@ class Store:
 
     ``policies`` are those that mbind has given pages of shared memory. ``touched`` are pages that were ever in
     memory. ``numbers`` is what is known of the object's number: its remainder by the size of an interleave set.
+    A ``lossy`` store has a device that fails: as in Linux, a page that could not be written counts as clean, and what
+    it held is lost when it leaves memory.
     """
 
     name: str
     size: int
     file: File | None = None
     shmem: bool = False
+    lossy: bool = False
     pages: dict[int, bytes] = field(factory=dict)
     policies: dict[int, PolicyModel | None] = field(factory=dict)
     touched: set[int] = field(factory=set)
@@ -77,6 +80,11 @@ class Slot:
         if self.data is not None:
             return self.data
         return ZERO if self.store is None else self.store.pages.get(self.index, ZERO)
+
+    @property
+    def reliable(self) -> bool:
+        """Whether the contents can be told."""
+        return self.store is None or not self.store.lossy
 
     @property
     def beyond(self) -> bool:

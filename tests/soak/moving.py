@@ -141,11 +141,11 @@ def _move_chunk(
     for page in queued:
         node = chunk[first[page.pfn]][1]
         at = first[page.pfn]
-        if page.stuck:
-            statuses[at] = frozenset({-EAGAIN})
-        elif page.doubtful:
-            statuses[at] = FAILURES | {node}
+        if page.doubtful:
+            statuses[at] = FAILURES if page.stuck else FAILURES | {node}
             del expected.nodes[page.pfn]
+        elif page.stuck:
+            statuses[at] = frozenset({-EAGAIN})
         else:
             statuses[at] = frozenset({node})
             expected.nodes[page.pfn] = node

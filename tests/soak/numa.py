@@ -12,26 +12,30 @@ from soak.world import NODES, CpusetModel, Turn, World
 
 from movable import CAP_SYS_NICE, PAGE_SIZE, Credentials, Mpol, MpolF, MpolMF, Process, SystemCallError
 
-MODES = (*Mpol, 5)
-FLAGS = (0, 0, 0, STATIC, RELATIVE, STATIC | RELATIVE)
+FLAGS = (0, 0, STATIC, RELATIVE)
 
 
 def node_mask(turn: Turn) -> Nodes:
     """A set of nodes, sometimes with absent ones, sometimes empty."""
-    nodes = set(turn.random.sample(sorted(NODES), turn.random.choice([0, 1, 1, 2, 2, 3, 4])))
-    if turn.chance(0.15):
+    nodes = set(turn.random.sample(sorted(NODES), turn.random.choice([0, 1, 1, 1, 2, 2, 2, 3, 3, 4])))
+    if turn.chance(0.1):
         nodes.add(turn.random.choice([4, 5, 63, 64, 1023]))
     return frozenset(nodes)
 
 
 def mode_of(turn: Turn) -> int:
-    """A mode with flags."""
-    return int(turn.random.choice(MODES)) | turn.random.choice(FLAGS)
+    """A mode with flags, seldom one that does not exist."""
+    if turn.chance(0.04):
+        return turn.random.choice([5, 1 << 13, STATIC | RELATIVE])
+    return int(turn.random.choice(list(Mpol))) | turn.random.choice(FLAGS)
 
 
-def maxnode_of(turn: Turn) -> int | None:
-    """The length that is said of a mask, mostly long enough."""
-    return turn.random.choice([0, 1, 2, 3, 5, 65]) if turn.chance(0.1) else None
+def policy_arguments(turn: Turn) -> tuple[int, Nodes, int | None]:
+    """Mode, nodes and maxnode, which mostly go with each other."""
+    mode, nodes = mode_of(turn), node_mask(turn)
+    if mode & ~(STATIC | RELATIVE) in (Mpol.DEFAULT, Mpol.LOCAL) and turn.chance(0.9):
+        nodes = frozenset()
+    return mode, nodes, turn.random.choice([0, 1, 2, 3, 5, 65]) if turn.chance(0.07) else None
 
 
 def cut(nodes: Nodes, maxnode: int | None) -> Nodes:
@@ -44,7 +48,7 @@ def cut(nodes: Nodes, maxnode: int | None) -> Nodes:
 def set_mempolicy(turn: Turn) -> None:
     """Set a task's policy."""
     task, world = turn.task(), turn.world
-    mode, nodes, maxnode = mode_of(turn), node_mask(turn), maxnode_of(turn)
+    mode, nodes, maxnode = policy_arguments(turn)
     world.say(f"{task.name}.set_mempolicy({mode:#x}, {set(nodes)}, {maxnode=})")
     errno, policy = 0, task.policy
     try:
@@ -103,8 +107,8 @@ def mbind(turn: Turn) -> None:
     """Set the policy of a range, and perhaps move what it does not suit."""
     task, world = turn.task(), turn.world
     page, pages = extent(turn, task, 40)
-    mode, nodes, maxnode = mode_of(turn), node_mask(turn), maxnode_of(turn)
-    flags = turn.random.choice([0, 0, 1, 2, 3, 4, 5, 6, 7, 8])
+    mode, nodes, maxnode = policy_arguments(turn)
+    flags = 8 if turn.chance(0.03) else turn.random.randrange(8)
     world.say(f"{task.name}.mbind({page:#x}, {pages}, {mode:#x}, {set(nodes)}, {flags}, {maxnode=})")
     world.vm.lru_add_drain_all()
     errno, moving, policy = 0, {}, None

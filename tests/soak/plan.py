@@ -1,5 +1,6 @@
 """Plans of random operations: made from a seed, carried out, and cut down when one fails."""
 
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
@@ -46,6 +47,7 @@ WEIGHTS: dict[Operation, int] = {
     disturbing.offline: 1,
     disturbing.drivers: 2,
     disturbing.squeeze: 1,
+    disturbing.relieve: 4,
     disturbing.large: 1,
     disturbing.drain: 1,
 }
@@ -55,6 +57,10 @@ OPERATIONS = {operation.__name__: operation for operation in WEIGHTS}
 
 CHECK_EVERY = 25
 READ_EVERY = 400
+
+
+MOST_TRIES = 400
+"""Runs that cutting a plan down may take."""
 
 
 @frozen
@@ -84,6 +90,12 @@ class Failure:
     at: int
     log: tuple[str, ...]
 
+    @property
+    def place(self) -> tuple[type, str, int]:
+        """The error's kind, and the line that it comes from."""
+        last = traceback.extract_tb(self.error.__traceback__)[-1]
+        return type(self.error), last.filename, last.lineno or 0
+
 
 def carry_out(seed: int, steps: Sequence[Step], *, debug: int = 1) -> tuple[Failure | None, Counter[str]]:
     """Do all steps on one machine, one CPU at a time, with checks after each and a whole check now and then."""
@@ -92,6 +104,7 @@ def carry_out(seed: int, steps: Sequence[Step], *, debug: int = 1) -> tuple[Fail
     try:
         for at, step in enumerate(steps, 1):
             world.vm.cpu = step.cpu
+            world.counts["operations with plenty of memory"] += world.plenty
             OPERATIONS[step.name](Turn(world, world.groups[0], Random(step.seed)))
             world.counts[step.name] += 1
             world.check()
@@ -115,10 +128,13 @@ EVENTS = ("pgmigrate_success", "pgmigrate_fail", "pgfault", "pswpin", "pswpout",
 
 
 def shrink(steps: Sequence[Step], fails: Callable[[Sequence[Step]], bool]) -> list[Step]:
-    """Fewer steps that still fail: ever smaller pieces are left out."""
-    kept, size = list(steps), len(steps) // 2
-    while size:
+    """Fewer steps that still fail: ever smaller pieces are left out, so many times at most."""
+    kept, size, tries = list(steps), len(steps) // 2, MOST_TRIES
+    while size and tries:
         for start in pieces(len(kept), size):
+            if not tries:
+                break
+            tries -= 1
             rest = kept[:start] + kept[start + size :]
             if fails(rest):
                 kept = rest
