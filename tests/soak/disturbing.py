@@ -65,14 +65,14 @@ def isolate(turn: Turn) -> None:
         return
     if len(world.isolated) > 2:
         return
-    task = turn.random.choice(world.tasks)
     listed = vm.page_list("isolated")
     vm.lru_add_drain_all()
-    world.say(f"isolate pages of {task.name}")
-    areas = task.process.areas
+    process = world.anybody(turn.random)
+    world.say(f"isolate pages of process {process.pid}")
+    areas = process.areas
     if areas:
         area = turn.random.choice(areas)
-        task.process.isolate(listed, area.start, area.length)
+        process.isolate(listed, area.start, area.length)
         world.isolated.append(listed)
 
 

@@ -90,11 +90,16 @@ def after_locking(task: Task, first: int, pages: int) -> None:
         if slot is None:
             continue
         note_touched(slot)
-        entry = task.process.entry(page * PAGE_SIZE)
-        if entry is None or entry.kind != "page" or slot.shared or slot.store is None or slot.data is not None:
-            continue
-        if slot.locked and slot.prot & Prot.WRITE:
+        if slot.locked and slot.prot & Prot.WRITE and not slot.shared and is_copied(task, page, slot):
             task.slots[page] = slot.written(0, b"")
+
+
+def is_copied(task: Task, page: int, slot: Slot) -> bool:
+    """Whether a private page of a file is a copy already."""
+    entry = task.process.entry(page * PAGE_SIZE)
+    if slot.store is None or slot.store.file is None or entry is None:
+        return False
+    return entry.pfn not in {each.pfn for each in slot.store.file.pages().values()}
 
 
 def munmap(turn: Turn) -> None:
@@ -226,7 +231,7 @@ def access(
 
 def fork(turn: Turn) -> None:
     """A child, unless there are many."""
-    if len(turn.group.tasks) >= MOST_TASKS:
+    if len(turn.group.tasks) >= (MOST_TASKS if turn.world.exact else 3):
         leave(turn)
         return
     parent = turn.task()
