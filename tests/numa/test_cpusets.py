@@ -273,3 +273,14 @@ def test_memory_that_goes_offline(vm: VM, process: Process) -> None:
     vm.online_pages(zone.start_pfn, zone.spanned)
     assert (vm.cpusets.read(MEMS), cpuset.read(MEMS)) == ("0-3\n", "2\n")
     assert other.mems_allowed == frozenset(range(4))
+
+
+def test_a_childs_policy_is_not_rebound_without_a_change(vm: VM, process: Process) -> None:
+    """STATIC with its lowest node absent prefers the lowest allowed one until a rebind, which a fork is not (9.3, 9.9)."""
+    inside(process, "2")
+    address = process.mmap(PAGE_SIZE)
+    process.set_mempolicy(Mpol.PREFERRED | STATIC, [0, 2])
+    process.mbind(address, PAGE_SIZE, Mpol.PREFERRED | STATIC, [0, 2])
+    child = process.fork()
+    assert str(process.policy) == str(child.policy) == "prefer=static:2"
+    assert process.areas == child.areas

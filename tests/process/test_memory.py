@@ -207,6 +207,23 @@ def test_memory_that_is_not_there(vm: VM, process: Process) -> None:
     assert process.read(address, 1) == b"0"
 
 
+@pytest.mark.parametrize("sync", [False, True])
+def test_what_was_cut_off_stays_away(vm: VM, process: Process, sync: bool) -> None:
+    """A file cut inside a page and lengthened again reads as zeros from the cut on, in its cache and in its store."""
+    file = vm.file("data", PAGE_SIZE)
+    address = process.mmap(PAGE_SIZE, shared=True, file=file)
+    file.write(0, b"x" * PAGE_SIZE)
+    if sync:
+        file.sync()
+    process.touch(address, write=False)
+    file.truncate(100)
+    file.truncate(PAGE_SIZE)
+    expected = b"x" * 100 + bytes(PAGE_SIZE - 100)
+    assert file.read(0, PAGE_SIZE) == process.read(address, PAGE_SIZE) == expected
+    file.sync()
+    assert file.stored(0, PAGE_SIZE) == expected
+
+
 @pytest.mark.parametrize(
     ("call", "expected"),
     [

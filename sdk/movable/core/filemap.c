@@ -506,6 +506,25 @@ static void truncate_page(struct vm *vm, struct file *file, struct page *page)
 	put_page(vm, page);
 }
 
+/* What lies behind the end in the last page reads as zeros when the file grows again: in the cache and in the store. */
+static void clear_tail(struct vm *vm, struct file *file, unsigned long size)
+{
+	unsigned long index = size >> PAGE_SHIFT, at = size & (PAGE_SIZE - 1);
+	unsigned char *block = stored_block(file, index);
+	struct page *page = find_get_page(vm, file, index);
+
+	if (block)
+		memset(block + at, 0, PAGE_SIZE - at);
+	if (!page)
+		return;
+	/* Locked: it is not being copied elsewhere. */
+	lock_page(vm, page);
+	if (page->mapping == &file->as)
+		memset((unsigned char *)page_address(vm, page) + at, 0, PAGE_SIZE - at);
+	unlock_page(vm, page);
+	put_page(vm, page);
+}
+
 /* i_rwsem held, or nobody else left who could write. */
 static void truncate_file(struct vm *vm, struct file *file, unsigned long size)
 {
@@ -534,9 +553,8 @@ static void truncate_file(struct vm *vm, struct file *file, unsigned long size)
 		free((void *)(uintptr_t)*block);
 		*block = 0;
 	}
-	if (size & (PAGE_SIZE - 1) && stored_block(file, size >> PAGE_SHIFT))
-		memset(stored_block(file, size >> PAGE_SHIFT) + (size & (PAGE_SIZE - 1)), 0,
-		       PAGE_SIZE - (size & (PAGE_SIZE - 1)));
+	if (size & (PAGE_SIZE - 1))
+		clear_tail(vm, file, size);
 }
 
 void file_truncate(struct vm *vm, struct file *file, unsigned long size)

@@ -1,6 +1,7 @@
 """Cpusets of the legacy hierarchy: which nodes and CPUs the processes of a group may use. spec/migration.md 9.9."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from errno import EACCES, EBUSY, EEXIST, EINVAL, ENODEV, ENOENT, ENOSPC, ESRCH
 from typing import TYPE_CHECKING
 
@@ -74,6 +75,8 @@ class Cpuset:
         """The cpuset it lies in, None for the top one."""
         self._children: dict[str, Cpuset] = {}
         self._removed = False
+        self.changes = 0
+        """Of the top cpuset: how many changes of any cpuset have begun and ended; odd while one is under way."""
         self._mutex: Mutex = Mutex(vm, "cpuset_mutex") if parent is None else parent._mutex
         if parent is None:
             cpus = (1 << sum(len(node.cpus) for node in vm.nodes)) - 1
@@ -191,7 +194,7 @@ class Cpuset:
             "cpus": self._write_cpus,
             "tasks": self._write_tasks,
         }
-        with self._mutex:
+        with self._changing():
             # Somebody else may have been faster to have the mutex, and to remove it.
             self._check_exists()
             if name in writers:
@@ -263,7 +266,7 @@ class Cpuset:
 
         SystemCallError ENOSPC while mems or cpus are empty; ENODEV.
         """
-        with self._mutex:
+        with self._changing():
             self._attach(process)
 
     def _attach(self, process: "Process") -> None:
@@ -281,8 +284,24 @@ class Cpuset:
                 self._migrate(process, source._old_mems, mems)
         self._old_mems = mems
 
-    def adopt(self, process: "Process") -> None:
-        """Called for a new process with memory: while it was made, others may have begun to change its nodes."""
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        top = self._vm.cpusets
+        with self._mutex:
+            top.changes += 1
+            try:
+                yield
+            finally:
+                top.changes += 1
+
+    def adopt(self, process: "Process", changes: int | None = None) -> None:
+        """Called for a new process with memory, and for a child with the `changes` there were before it was made.
+
+        Others may have begun to change its nodes meanwhile; if not, it is as its parent is: rebinding a policy once
+        more may change it.
+        """
+        if changes is not None and changes % 2 == 0 and changes == self._vm.cpusets.changes:
+            return
         cpuset, mems = process.cpuset, 0
         while (cpuset, mems) != (process.cpuset, process.cpuset.effective_mems):
             cpuset, mems = process.cpuset, process.cpuset.effective_mems
@@ -290,7 +309,7 @@ class Cpuset:
 
     def hotplug(self) -> None:
         """Called when nodes have got or lost memory: a cpuset loses nodes, one that has none left its processes."""
-        with self._mutex:
+        with self._changing():
             self._hotplug()
 
     def _hotplug(self) -> None:

@@ -74,8 +74,9 @@ class Process(PolicyCalls, MovingCalls, NumaMaps, AdviceCalls):
 
     def fork(self) -> "Process":
         """A child that shares every page: private ones until one of the two writes. SystemCallError ENOMEM."""
+        changes = self.vm.cpusets.changes
         mm = self._answer("fork", lib.mv_mm_fork(self._machine.c, self.mm()))
-        child = self.vm.adopt_process(mm, self.credentials, self.cpuset)
+        child = self.vm.adopt_process(mm, self.credentials, self.cpuset, changes)
         child._heap, child._stack = self._heap, self._stack
         return child
 

@@ -51,15 +51,22 @@ class ProcessTable:
         return self._processes.get(pid)
 
     def adopt_process(
-        self, mm: int | None, credentials: Credentials, cpuset: Cpuset | None = None
+        self,
+        mm: int | None,
+        credentials: Credentials,
+        cpuset: Cpuset | None = None,
+        changes: int | None = None,
     ) -> Process:
-        """Called for memory that the core has made: the process that owns it, in the top cpuset if in no other."""
+        """Called for memory that the core has made: the process that owns it, in the top cpuset if in no other.
+
+        ``changes``: see `Cpuset.adopt`.
+        """
         self._last_pid += 1
         cpuset = self.cpusets if cpuset is None else cpuset
         process = Process(cast("VM", self), mm, self._last_pid, credentials, cpuset)
         self._processes[process.pid] = process
         if mm is not None:
-            cpuset.adopt(process)
+            cpuset.adopt(process, changes)
         return process
 
     def forget_process(self, process: Process) -> None:
