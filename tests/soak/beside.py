@@ -7,8 +7,8 @@ from random import Random
 
 from schedules.kit import scenario
 from soak import disturbing, numa, using
-from soak.plan import OPERATIONS, WEIGHTS, Failure, Operation, Step
 from soak.memory import Slot
+from soak.plan import OPERATIONS, WEIGHTS, Failure, Operation, Step
 from soak.sharing import Sharing
 from soak.world import Turn, World
 

@@ -68,7 +68,7 @@ def set_mempolicy(turn: Turn) -> None:
 
 def check_mode(mode: int) -> None:
     """The first check of a call with a mode."""
-    if mode & STATIC and mode & RELATIVE or mode & ~(STATIC | RELATIVE) > Mpol.LOCAL:
+    if (mode & STATIC and mode & RELATIVE) or mode & ~(STATIC | RELATIVE) > Mpol.LOCAL:
         raise RefusedError(EINVAL)
 
 
