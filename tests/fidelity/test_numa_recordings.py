@@ -18,7 +18,7 @@ TALLY: dict[str, tuple[dict[str, tuple[int, int]], dict[str, int]]] = {
             "fault_placement": (69, 23),
             "set_mempolicy_home_node": (0, 5),
         },
-        {"N10": 35, "N11": 7, "N12": 3, "N13": 1, "N14": 2, "N15": 5, "N16": 4, "N17": 5, "S01": 2},
+        {"N10": 34, "N11": 7, "N12": 3, "N13": 1, "N14": 2, "N15": 5, "N16": 4, "N17": 5, "S01": 2},
     ),
     "migrate_pages": ({"pairs": (103, 0), "errors": (18, 3)}, {"N19": 3}),
     "numa_maps": (
