@@ -90,16 +90,22 @@ def readings(row: Mapping[str, Any]) -> Iterator[Asked]:
         ),
     )
     shapes = list(_pages(name, text, codes, call))
-    for bad in _unreadable(row, base.bad):
+    for bad, readable in _unreadable(row, base.bad, entries):
         for units, named in shapes:
-            yield evolve(base, units=units, named=named, bad=bad)
+            yield evolve(base, units=units, named=named, bad=bad, readable=readable)
 
 
-def _unreadable(row: Mapping[str, Any], named: frozenset[str]) -> list[frozenset[str]]:
-    """Which arrays cannot be accessed: as the name says; where a call failed with EFAULT, any one, unless it says."""
-    if row.get("errno") != "EFAULT" or named:
-        return [named]
-    return [named, *(frozenset({each}) for each in _ARRAYS.split("|"))]
+def _unreadable(
+    row: Mapping[str, Any], named: frozenset[str], entries: int
+) -> Iterator[tuple[frozenset[str], int | None]]:
+    """Which arrays cannot be accessed, and how much of them can be read.
+
+    As the name says; where it says nothing and the call failed with EFAULT, any one array, or their ends.
+    """
+    yield named, None
+    if row.get("errno") == "EFAULT" and not named:
+        yield from ((frozenset({each}), None) for each in _ARRAYS.split("|"))
+        yield from ((named, readable) for readable in range(1, min(entries, 16)) if row.get("nodes"))
 
 
 # -- the call --------------------------------------------------------------------------------------
