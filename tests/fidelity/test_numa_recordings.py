@@ -200,3 +200,15 @@ def test_a_field_that_nothing_stands_for_is_told_of() -> None:
     assert "weather" in told.note
     (wrong,) = rows_of(only("cpuset_v1", "cases", {**row, "weather": "fair", "errno": "EIO"}))
     assert wrong.verdict is WRONG
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_part_of_a_recording_replays_as_well(seed: int) -> None:
+    """Rows may be missing, those that a group of rows starts with too: none of the others is wrong."""
+    chance = random.Random(seed)
+    for file, section in (("move_pages", "cases"), ("numa_maps", "lines"), ("cpuset_v1", "errors")):
+        recording = real(file)
+        rows = [row for row in recording[section] if chance.random() < 0.5]
+        assert [
+            row for row in rows_of(only(recording["topic"], section, *rows)) if row.verdict is WRONG
+        ] == []

@@ -183,7 +183,8 @@ def _pages(name: str, text: str, codes: Sequence[int], call: _Call) -> Iterator[
     """Units and which entry names which."""
     count = len(codes)
     if re.search(r"ksm", name) and count and not re.search(r"unmerge|broken|written|unshared", text):
-        mappers = int((re.search(r"sharing\D*(\d+)", text) or (0, count))[1]) + 1
+        sharing = re.search(r"sharing\D*(\d+)", text)
+        mappers = min(int(sharing[1]), 64) + 1 if sharing else count
         yield (Unit("ksm", max(codes[0], 0), max(mappers, count)),), (0,) * count
         return
     for named in _mentions(text, count):
