@@ -5,6 +5,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pytest
 from fidelity.kernel61 import INVALID, first_nodes, make, mbind, moves, ranked, rebound, shown
 from fidelity.numa_kit import EXPLAINED, WRONG, only, rows_of
 
@@ -30,6 +31,7 @@ def rules_of(rows: Sequence[Row]) -> list[tuple[str, ...]]:
     return [row.rules for row in rows]
 
 
+@pytest.mark.slow
 def test_the_whole_matrix_of_mbind() -> None:
     """All modes, flags and layouts over many masks: STRICT alone is N09, preferred-many N10, the rest equal."""
     keys, rows, expected = [], [], []

@@ -111,6 +111,7 @@ def test_a_changed_result_is_wrong(file: str, section: str, field: str) -> None:
         assert row.verdict is WRONG or row.recorded == row.ours, row
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", ["ret", "errno", "after"])
 def test_a_changed_result_of_the_matrix_is_wrong(field: str) -> None:
     """The same for the rows of the matrix, which are lists."""

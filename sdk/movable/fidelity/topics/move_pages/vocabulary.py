@@ -55,6 +55,7 @@ _NOBODY = (
 )
 _SOMEBODY = r"other_pid|other_proc|child_pid|by_pid|root_pid|pid_1(?!\d)|pid_(other|child|parent|init)"
 _UNPINNED = r"unpin|not pinned|no longer|released|let go|after_pipe|pipe (closed|emptied|drained)"
+_MOST_READINGS = 16
 _ORDINALS = ("first", "second", "third", "fourth", "fifth")
 _ARRAYS = "pages|nodes|status"
 _POINTER = r"_?(?:pointer|ptr|addr)"
@@ -209,30 +210,33 @@ def _mentions(text: str, count: int) -> Iterator[tuple[int, ...]]:
 
 def _units(name: str, text: str, codes: Sequence[int], call: _Call) -> Iterator[list[Unit]]:
     """The units of the entries: by the clause of each where there are as many, else by the words of the whole row."""
-    clauses = _clauses(name, text, len(codes))
-    units = [_unit(clause, code) for clause, code in zip(clauses or [text] * len(codes), codes, strict=True)]
-    shares = [
-        _shared(clause, unit, call)
-        for clause, unit in zip(clauses or [text] * len(codes), units, strict=True)
-    ]
-    for mapped in itertools.islice(
-        itertools.product(*shares) if len(codes) < 9 else iter([[x[0] for x in shares]]), 16
-    ):
-        several = [evolve(unit, mappers=mappers) for unit, mappers in zip(units, mapped, strict=True)]
-        for pinned in _pins(text, clauses, len(codes)):
-            yield [evolve(unit, pinned=index in pinned) for index, unit in enumerate(several)]
+    for clauses in _clauses(name, text, len(codes)):
+        words = clauses or [text] * len(codes)
+        units = [_unit(clause, code) for clause, code in zip(words, codes, strict=True)]
+        shares = [_shared(clause, unit, call) for clause, unit in zip(words, units, strict=True)]
+        if clauses is None:
+            shares = [tuple(dict.fromkeys((*share, 1))) for share in shares]
+        for mapped in itertools.islice(itertools.product(*shares), _MOST_READINGS):
+            several = [evolve(unit, mappers=mappers) for unit, mappers in zip(units, mapped, strict=True)]
+            for pinned in _pins(text, clauses, len(codes)):
+                yield [evolve(unit, pinned=index in pinned) for index, unit in enumerate(several)]
 
 
-def _clauses(name: str, text: str, count: int) -> list[str] | None:
-    """The parts of name or note that tell of one entry each."""
+def _clauses(name: str, text: str, count: int) -> list[list[str] | None]:
+    """The parts of name or note that tell of one entry each, in several ways; None stands for the whole row's words."""
     note = text.removeprefix(name).strip()
     if count == 1:
-        return [text]
+        return [[text]]
     ways = [note.split(separator) for separator in (" then ", ",", " and ", ", then ")]
     ways += [name.split(separator) for separator in ("_vs_", "_then_", "_and_")]
-    tokens = [token for token in name.split("_") if _STATE_WORDS.fullmatch(token)]
-    ways.append(tokens)
-    return next((way for way in ways if len(way) == count and all(map(_STATE_WORDS.search, way))), None)
+    tokens = name.split("_")
+    ways.append([token for token in tokens if _STATE_WORDS.fullmatch(token)])
+    fitting: list[list[str] | None] = [
+        way for way in ways if len(way) == count and all(map(_STATE_WORDS.search, way))
+    ]
+    if len(tokens) == count + 1 and any(map(_STATE_WORDS.fullmatch, tokens[1:])):
+        fitting.append(tokens[1:])
+    return [*fitting[:2], None]
 
 
 def _unit(words: str, code: int) -> Unit:
