@@ -5,7 +5,7 @@ Written from spec/differences-numa.md alone, so that the adapters' own models ar
 
 from collections.abc import Sequence
 
-__all__ = ["INVALID", "NEAREST", "first_nodes", "make", "mbind", "moves", "rebound", "shown"]
+__all__ = ["INVALID", "NEAREST", "first_nodes", "make", "mbind", "mbind_errno", "moves", "rebound", "shown"]
 
 NEAREST = ((0, 1, 2, 3), (1, 0, 3, 2), (2, 3, 0, 1), (3, 2, 1, 0))
 """The nodes by distance from each node (replay set-up, distances)."""
@@ -81,6 +81,31 @@ def mbind(
         if flags & 4 or (flags & 2 and not shared[at]):
             after[at] = node_of(policy, 0, first + at)
     return 0, "0", after
+
+
+def mbind_errno(
+    word: int, mask: int | None, maxnode: int, flags: int, pages: Sequence[int], *, root: bool = True
+) -> str:
+    """The errno of mbind over a range of pages: 1 for one on node 0, 0 for a hole. spec/migration.md 9.2, 9.6."""
+    user, bits = mask or 0, (maxnode - 1) % (1 << 64)
+    mode, marks = word & ~0xE000, word & 0xE000
+    known = make(mode, marks, 0 if mode in (DEFAULT, LOCAL) else 1)
+    if known == INVALID and not (mode == LOCAL and marks in (STATIC, RELATIVE)):
+        return INVALID
+    if mask is not None and maxnode != 1 and bits > 32768:
+        return INVALID
+    user = user & ((1 << bits) - 1) if mask is not None and maxnode != 1 else 0
+    if flags & ~7:
+        return INVALID
+    if flags & 4 and not root:
+        return "EPERM"
+    if not pages:
+        return "0"
+    if make(mode, marks, user) == INVALID:
+        return INVALID
+    if not any(pages) or (mode != DEFAULT and not all(pages)):
+        return "EFAULT"
+    return "EIO" if flags == 1 and mode != DEFAULT and not user & 1 else "0"
 
 
 def moves(old: Sequence[int], new: Sequence[int]) -> list[tuple[int, int]]:

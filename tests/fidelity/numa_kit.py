@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,3 @@ def changed(value: Any) -> Iterator[Any]:
         for index, each in enumerate(value):
             for other in changed(each):
                 yield [*value[:index], other, *value[index + 1 :]]
-
-
-Change = Callable[[Any], Any]

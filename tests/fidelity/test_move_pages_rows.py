@@ -73,6 +73,10 @@ SAME = [
     case("ksm_unshared_after_write", "copy broken by a write"),
     case("same_page_twice", "", nodes=[1, 1], status=[1, -16], query_before=A, query_after=B),
     case("same_page_twice_already", nodes=[0, 0], status=A, query_before=A, query_after=A),
+    case("mixed_ok_shared_absent_already", nodes=[1, 1, 1, 0], status=[1, -13, -14, 0], query_before=[0, 0, -14, 0],
+         query_after=[1, 0, -14, 0]),
+    case("private_and_shared_in_one_call", "private page, then one shared by fork", nodes=[1, 1], status=[1, -13],
+         query_before=A, query_after=[1, 0]),
     case("two_pages_two_nodes", nodes=[1, 2], status=[1, 2], query_before=A, query_after=[1, 2]),
     case("nodes_bad_pointer", **fails("EFAULT")),
     case("nodes_bad_pointer", "told as null", **fails("EFAULT", nodes=None)),
@@ -122,6 +126,11 @@ DIFFERENT = [
                  query_after=[1, 1, 1])),
     ("N03", case("same_page_there_and_back", "twice, to 1 and to 0", nodes=[1, 0], status=[1, 0], query_before=A,
                  query_after=A)),
+    ("N02", case("count_beyond_the_array", count=3, nodes=[1], ret=-1, errno="ENODEV", status=[1], query_after=[1])),
+    ("N02", case("pages_array_ends_at_a_hole", "the second entry cannot be read", nodes=[1, 1], ret=-1, errno="EFAULT",
+                 status=[1, 777], query_before=A, query_after=[1, 0])),
+    ("N08", case("status_bad_pointer_two_nodes", nodes=[1, 2], ret=-1, errno="EFAULT", status=[777, 777],
+                 query_before=A, query_after=[1, 0])),
     ("N06", case("prot_none_query", "touched", nodes=None, flags=0, **absent(-2))),
 ]  # fmt: skip
 
@@ -135,6 +144,17 @@ def test_rows_that_a_rule_explains(rule: str, row: dict[str, Any]) -> None:
         for index, value in enumerate(row[field]):
             other = [*row[field][:index], value + 1, *row[field][index + 1 :]]
             assert verdict_of({**row, field: other})[0] is WRONG, (field, index)
+
+
+def test_a_bad_node_behind_a_whole_chunk() -> None:
+    """169 entries are a chunk: a bad node in entry 170 leaves those before moved and reported, in both (fact 61)."""
+    many = [0] * 170
+    row = case("170_pages_bad_node_last", nodes=[1] * 169 + [77], ret=-1, errno="ENODEV", status=[1] * 169 + [777],
+               query_before=many, query_after=[1] * 169 + [0])  # fmt: skip
+    assert verdict_of(row) == (EQUAL,)
+    inside = {**row, "nodes": [1] * 168 + [77, 1], "status": [1] * 168 + [777] * 2,
+              "query_after": [1] * 168 + [0] * 2}  # fmt: skip
+    assert verdict_of(inside) == (EXPLAINED, "N02")
 
 
 def huge(*rows: dict[str, Any]) -> list[tuple[Any, ...]]:

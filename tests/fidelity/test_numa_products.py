@@ -2,10 +2,11 @@
 
 import itertools
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from fidelity.kernel61 import INVALID, first_nodes, make, mbind, moves, ranked, rebound, shown
+import pytest
+from fidelity.kernel61 import INVALID, first_nodes, make, mbind, mbind_errno, moves, ranked, rebound, shown
 from fidelity.numa_kit import EXPLAINED, WRONG, only, rows_of
 
 from movable import Row
@@ -30,6 +31,7 @@ def rules_of(rows: Sequence[Row]) -> list[tuple[str, ...]]:
     return [row.rules for row in rows]
 
 
+@pytest.mark.slow
 def test_the_whole_matrix_of_mbind() -> None:
     """All modes, flags and layouts over many masks: STRICT alone is N09, preferred-many N10, the rest equal."""
     keys, rows, expected = [], [], []
@@ -44,6 +46,56 @@ def test_the_whole_matrix_of_mbind() -> None:
     columns = ["mode", "mask", "flags", "layout", "ret", "errno", "after"]
     got = rules_of(rows_of({"topic": "mbind_matrix", "columns": columns, "rows": rows}))
     assert [rules[0] if rules else "" for rules in got] == expected
+
+
+HOLES = {
+    "hole_in_middle": (1, 0, 1, 1), "hole_at_end": (1, 0), "hole_at_start": (0, 1), "hole_start": (0, 1),
+    "all_hole": (0,),
+}  # fmt: skip
+
+
+def mbind_families() -> Iterator[tuple[dict[str, Any], Sequence[int]]]:
+    """Rows of mbind without their answers, and the pages that they are about."""
+    masks = {"nullmask": None, "emptymask": 0, "mask1": 2, "only_offline4": 16, "1_and_offline5": 34}
+    for mode, (name, mask) in itertools.product(range(-2, 10), masks.items()):
+        yield {"name": f"mode_{mode}_{name}", "mode": mode, "mask": mask}, [1]
+    for mode, flag in itertools.product(
+        range(6), (0x8000, 0x4000, 0xC000, 0x2000, 0xA000, 0x6000, 0xE000, 0x1000)
+    ):
+        for name, mask in masks.items():
+            yield {"name": f"{MODES[mode]}|modeflag_{flag:x}_{name}", "mode": mode | flag, "mask": mask}, [1]
+    for flags in (*range(8), *(1 << bit for bit in range(3, 32))):
+        yield {"name": f"flags_{flags:#x}", "mode": 2, "mask": 2, "flags": flags}, [1]
+        yield {"name": f"unpriv_flags_{flags:#x}", "mode": 2, "mask": 1, "flags": flags}, [1]
+    for maxnode, bit in itertools.product(
+        (0, 1, 2, 3, 5, 63, 64, 65, 1024, 1025, 32770, 1 << 20, -1), (0, 1)
+    ):
+        yield (
+            {"name": f"maxnode_{maxnode}_mask_bit{bit}", "mode": 2, "mask": 1 << bit, "maxnode": maxnode},
+            [1],
+        )
+    for (name, pages), mode, flags in itertools.product(HOLES.items(), range(6), range(8)):
+        mask = None if MODES[mode] in ("DEFAULT", "LOCAL") else 2
+        yield (
+            {"name": f"{name}_{MODES[mode]}_flags_{flags}", "mode": mode, "mask": mask, "flags": flags},
+            pages,
+        )
+    for length in (0, 1, 4096, 4097, 65536):
+        yield {"name": f"len_{length}", "mode": 2, "mask": 2, "len": length}, [1] * -(-length // 4096)
+
+
+def test_families_of_mbind_rows() -> None:
+    """All modes, flags, masks, maxnodes, holes and lengths: the errnos of 6.1, explained by N09 to N15."""
+    rows = []
+    for row, pages in mbind_families():
+        given = {"maxnode": 0 if row["mask"] is None else 64, "flags": 0, "len": 4096 * len(pages), **row}
+        root = "unpriv" not in row["name"]
+        errno = mbind_errno(given["mode"], given["mask"], given["maxnode"], given["flags"], pages, root=root)
+        rows.append({**given, "ret": 0 if errno == "0" else -1, "errno": errno})
+    applied = {
+        rule for rules in rules_of(rows_of(only("mbind_set_get_errors", "mbind", *rows))) for rule in rules
+    }
+    assert applied == {"N09", "N10", "N11", "N12", "N14", "N15"}
 
 
 def test_the_whole_table_of_set_mempolicy() -> None:

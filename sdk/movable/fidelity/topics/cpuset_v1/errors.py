@@ -23,7 +23,7 @@ from movable.fidelity.topics.kit import (
 )
 from movable.fidelity.topics.later import MODES, LaterPolicy, make_policy, migrated, mode_word, place
 from movable.flags import MpolF
-from movable.process import Process
+from movable.process import Cpuset, Process
 from movable.process.nodemask import mask_of
 
 __all__ = ["error_rows"]
@@ -31,6 +31,8 @@ __all__ = ["error_rows"]
 _FIRST = 0x1_3000_0000
 _UNWRITTEN = 777
 _DEFAULTS = {"cpuset.mems": "0-1", "cpuset.cpus": "0"}
+_AROUND = {"EBUSY": "child", "EACCES": "parent", "EINVAL": "exclusive"}
+"""What has to be there for a write of a good list to be refused so (spec/migration.md 9.9)."""
 _CALL_OUTPUTS = ("ret", "errno", "status", "place", "mask")
 
 
@@ -54,13 +56,18 @@ def error_rows(rows: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
 
 @frozen
 class _Place:
-    """Where a write goes: the file, whose it is, what it reads before, and whether tasks are in the cpuset."""
+    """Where a write goes: the file, whose it is, what it reads before, and whether tasks are in the cpuset.
+
+    ``around`` names what else there is: a ``child`` with node 1, a ``parent`` with nodes 0-1, an ``exclusive`` sibling
+    with nodes 2-3.
+    """
 
     file: str
     owner: str
     before: str | None
     attached: bool
     words: str
+    around: frozenset[str]
 
 
 def _file_row(row: Mapping[str, Any], seen: Mapping[str, str]) -> Row:
@@ -93,23 +100,26 @@ def _places(row: Mapping[str, Any], words: str, seen: Mapping[str, str]) -> Iter
     owner = next((each for each in ("top", "root", "child", "sibling", "b") if each in whose), "A")
     default = row.get("in_cpuset_mems") or _DEFAULTS.get(base)
     befores = [default, *({seen[row["file"]]} - {default} if row["file"] in seen else ())]
-    for before in befores:
-        for attached in (True, False):
-            yield _Place(base, owner, before, attached, words)
+    told = frozenset(each for each in _AROUND.values() if each in words and each not in base)
+    implied = _AROUND.get(row.get("errno", ""))
+    for around in dict.fromkeys((told, told | ({implied} if implied else set()))):
+        for before in befores:
+            for attached in (True, False):
+                yield _Place(base, owner, before, attached, words, around)
 
 
 def _write(place_: _Place, text: str) -> Mapping[str, Any]:
     with machine() as vm:
         top = vm.cpusets
-        a = top.create("A")
+        a = (_parent(top) if "parent" in place_.around else top).create("A")
         mems = place_.before if place_.file == "cpuset.mems" and place_.owner == "A" else "0-1"
         a.write("cpuset.cpus", "0")
         a.write("cpuset.mems", mems or "0-1")
-        child = a.create("child") if "child" in place_.words else None
+        child = a.create("child") if "child" in place_.around else None
         if child is not None:
             child.write("cpuset.mems", "1" if place_.owner == "A" else "0-1")
         other = top.create("B")
-        if "exclusive" in place_.words and "exclusive" not in place_.file:
+        if "exclusive" in place_.around:
             other.write("cpuset.mems", "2-3")
             other.write("cpuset.mem_exclusive", "1")
         task = vm.process()
@@ -123,6 +133,11 @@ def _write(place_: _Place, text: str) -> Mapping[str, Any]:
             target.write(place_.file, place_.before)
         _, error = attempt(lambda: target.write(place_.file, text))
         return {"errno": error, "reads_after": target.read(place_.file).strip()}
+
+
+def _parent(top: Cpuset) -> Cpuset:
+    """A cpuset that has not all nodes, to lie in."""
+    return top.create("parent", cpus="0", mems="0-1")
 
 
 def _attach(target: Any, task: Process, text: str, words: str) -> Mapping[str, Any]:

@@ -51,8 +51,8 @@ class Asked:
     """A call. ``named`` has for each entry the index of its unit.
 
     ``nodes`` None asks where pages are; entries from ``len(named)`` on lie behind the arrays. ``target`` is self,
-    own_pid, other, kthread, zombie or none. ``bad`` names the arrays that cannot be accessed. ``mems`` are those
-    of the target's cpuset.
+    own_pid, other, kthread, zombie or none. ``bad`` names the arrays that cannot be accessed; of the others so many
+    entries can be read as ``readable`` says, None for all. ``mems`` are those of the target's cpuset.
     """
 
     units: tuple[Unit, ...]
@@ -64,6 +64,7 @@ class Asked:
     uid: int = 0
     target_uid: int = 0
     bad: frozenset[str] = frozenset()
+    readable: int | None = None
     mems: frozenset[int] = frozenset(range(4))
     offset: int = 0
 

@@ -106,7 +106,7 @@ class ThpGroup:
         number = re.search(r"\d+", text)
         lines = [line for line in self._process.numa_maps().splitlines() if line.startswith(f"{_AT:08x} ")]
         whole = bool(lines) and not self._moved and not self._split
-        kilobytes = re.search(r"(?i)huge", f"{row['name']} {text}") is not None
+        kilobytes = re.search(r"(?i)huge|smaps|kb", f"{row['name']} {text}") is not None
         if number is None or not kilobytes:
             return judge("cases", row["name"], {}, {}, unread=["note"])
         shown = [

@@ -131,7 +131,7 @@ def _look(state: _State) -> None:
 
 def _entry_error(asked: Asked, index: int) -> str:
     """The errno of reading an entry, or nothing."""
-    if asked.bad & {"pages", "nodes"}:
+    if asked.bad & {"pages", "nodes"} or (asked.readable is not None and index >= asked.readable):
         return "EFAULT"
     if index >= len(asked.named):
         return "ENODEV"

@@ -67,6 +67,8 @@ def call_pages(
         addresses.append(entries[-1] if entries else _FIRST * PAGE)
         nodes = None if nodes is None else [*nodes, -1]
     count = len(addresses) + (_BEYOND if asked.beyond and not asked.moving else 0)
+    if asked.readable is not None:
+        addresses, nodes = addresses[: asked.readable], nodes and nodes[: asked.readable]
     if "pages" in asked.bad:
         addresses = BAD_POINTER
     if "nodes" in asked.bad:

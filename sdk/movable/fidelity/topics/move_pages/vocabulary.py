@@ -55,6 +55,7 @@ _NOBODY = (
 )
 _SOMEBODY = r"other_pid|other_proc|child_pid|by_pid|root_pid|pid_1(?!\d)|pid_(other|child|parent|init)"
 _UNPINNED = r"unpin|not pinned|no longer|released|let go|after_pipe|pipe (closed|emptied|drained)"
+_MOST_READINGS = 16
 _ORDINALS = ("first", "second", "third", "fourth", "fifth")
 _ARRAYS = "pages|nodes|status"
 _POINTER = r"_?(?:pointer|ptr|addr)"
@@ -90,16 +91,22 @@ def readings(row: Mapping[str, Any]) -> Iterator[Asked]:
         ),
     )
     shapes = list(_pages(name, text, codes, call))
-    for bad in _unreadable(row, base.bad):
+    for bad, readable in _unreadable(row, base.bad, entries):
         for units, named in shapes:
-            yield evolve(base, units=units, named=named, bad=bad)
+            yield evolve(base, units=units, named=named, bad=bad, readable=readable)
 
 
-def _unreadable(row: Mapping[str, Any], named: frozenset[str]) -> list[frozenset[str]]:
-    """Which arrays cannot be accessed: as the name says; where a call failed with EFAULT, any one, unless it says."""
-    if row.get("errno") != "EFAULT" or named:
-        return [named]
-    return [named, *(frozenset({each}) for each in _ARRAYS.split("|"))]
+def _unreadable(
+    row: Mapping[str, Any], named: frozenset[str], entries: int
+) -> Iterator[tuple[frozenset[str], int | None]]:
+    """Which arrays cannot be accessed, and how much of them can be read.
+
+    As the name says; where it says nothing and the call failed with EFAULT, any one array, or their ends.
+    """
+    yield named, None
+    if row.get("errno") == "EFAULT" and not named:
+        yield from ((frozenset({each}), None) for each in _ARRAYS.split("|"))
+        yield from ((named, readable) for readable in range(1, min(entries, 16)) if row.get("nodes"))
 
 
 # -- the call --------------------------------------------------------------------------------------
@@ -177,7 +184,8 @@ def _pages(name: str, text: str, codes: Sequence[int], call: _Call) -> Iterator[
     """Units and which entry names which."""
     count = len(codes)
     if re.search(r"ksm", name) and count and not re.search(r"unmerge|broken|written|unshared", text):
-        mappers = int((re.search(r"sharing\D*(\d+)", text) or (0, count))[1]) + 1
+        sharing = re.search(r"sharing\D*(\d+)", text)
+        mappers = min(int(sharing[1]), 64) + 1 if sharing else count
         yield (Unit("ksm", max(codes[0], 0), max(mappers, count)),), (0,) * count
         return
     for named in _mentions(text, count):
@@ -202,30 +210,33 @@ def _mentions(text: str, count: int) -> Iterator[tuple[int, ...]]:
 
 def _units(name: str, text: str, codes: Sequence[int], call: _Call) -> Iterator[list[Unit]]:
     """The units of the entries: by the clause of each where there are as many, else by the words of the whole row."""
-    clauses = _clauses(name, text, len(codes))
-    units = [_unit(clause, code) for clause, code in zip(clauses or [text] * len(codes), codes, strict=True)]
-    shares = [
-        _shared(clause, unit, call)
-        for clause, unit in zip(clauses or [text] * len(codes), units, strict=True)
-    ]
-    for mapped in itertools.islice(
-        itertools.product(*shares) if len(codes) < 9 else iter([[x[0] for x in shares]]), 16
-    ):
-        several = [evolve(unit, mappers=mappers) for unit, mappers in zip(units, mapped, strict=True)]
-        for pinned in _pins(text, clauses, len(codes)):
-            yield [evolve(unit, pinned=index in pinned) for index, unit in enumerate(several)]
+    for clauses in _clauses(name, text, len(codes)):
+        words = clauses or [text] * len(codes)
+        units = [_unit(clause, code) for clause, code in zip(words, codes, strict=True)]
+        shares = [_shared(clause, unit, call) for clause, unit in zip(words, units, strict=True)]
+        if clauses is None:
+            shares = [tuple(dict.fromkeys((*share, 1))) for share in shares]
+        for mapped in itertools.islice(itertools.product(*shares), _MOST_READINGS):
+            several = [evolve(unit, mappers=mappers) for unit, mappers in zip(units, mapped, strict=True)]
+            for pinned in _pins(text, clauses, len(codes)):
+                yield [evolve(unit, pinned=index in pinned) for index, unit in enumerate(several)]
 
 
-def _clauses(name: str, text: str, count: int) -> list[str] | None:
-    """The parts of name or note that tell of one entry each."""
+def _clauses(name: str, text: str, count: int) -> list[list[str] | None]:
+    """The parts of name or note that tell of one entry each, in several ways; None stands for the whole row's words."""
     note = text.removeprefix(name).strip()
     if count == 1:
-        return [text]
+        return [[text]]
     ways = [note.split(separator) for separator in (" then ", ",", " and ", ", then ")]
     ways += [name.split(separator) for separator in ("_vs_", "_then_", "_and_")]
-    tokens = [token for token in name.split("_") if _STATE_WORDS.fullmatch(token)]
-    ways.append(tokens)
-    return next((way for way in ways if len(way) == count and all(map(_STATE_WORDS.search, way))), None)
+    tokens = name.split("_")
+    ways.append([token for token in tokens if _STATE_WORDS.fullmatch(token)])
+    fitting: list[list[str] | None] = [
+        way for way in ways if len(way) == count and all(map(_STATE_WORDS.search, way))
+    ]
+    if len(tokens) == count + 1 and any(map(_STATE_WORDS.fullmatch, tokens[1:])):
+        fitting.append(tokens[1:])
+    return [*fitting[:2], None]
 
 
 def _unit(words: str, code: int) -> Unit:

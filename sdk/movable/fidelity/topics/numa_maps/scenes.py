@@ -17,6 +17,7 @@ __all__ = ["Labelled", "Scene", "scenes_of"]
 _SPACING = 0x100_0000
 """Mappings of the recorder start at multiples of it."""
 _HUGE = 2 << 20
+_MOST_PAGES = 4096
 _POLICY = re.compile(r"(interleave|bind|preferred|pref)_?(\d+)")
 
 Scene = Callable[[VM], Process]
@@ -117,7 +118,7 @@ def _anon(row: Labelled) -> Iterator[Scene]:
     """Eight pages: how many are touched, how, and what is done to them then."""
     words = row.words
     told = re.search(r"(\d+)[ _]pages", words)
-    count = int(told[1]) if told else 8
+    count = min(int(told[1]), _MOST_PAGES) if told else 8
     some = re.search(r"(\d+)[ _]of[ _]\d+|(?:only[ _])?(\d+)[ _](?:touched|read|written)", words)
     touched = min(int(some[1] or some[2]), count) if some else count
     readings = [touched]
@@ -126,7 +127,9 @@ def _anon(row: Labelled) -> Iterator[Scene]:
     elif not some and re.search(r"half|partly|some|every", words):
         readings = [count // 2]
     readings += [
-        pages for pages in range(count + 1) if not re.search(r"touched|written|read|prot|lock", words)
+        pages
+        for pages in range(min(count, 64) + 1)
+        if not re.search(r"touched|written|read|prot|lock", words)
     ]
     for pages in dict.fromkeys(readings):
         yield lambda vm, pages=pages: _anon_scene(vm, row, count, pages)  # type: ignore[misc]

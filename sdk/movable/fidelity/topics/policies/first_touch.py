@@ -147,7 +147,7 @@ def _home_claim(asked: _Home, count: int) -> Claim:
         "errno": "ENOSYS",
         "fault_nodes": [place(plain, 0, _FIRST + index, EVERY_NODE) for index in range(count)],
     }
-    return Claim(["N17", "N10"] if unknown else ["N17"], earlier, later)
+    return Claim(["N17"], earlier, later)
 
 
 def _home_error(asked: _Home, policy: LaterPolicy | str | None) -> str:
