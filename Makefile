@@ -9,7 +9,7 @@ CORE := sdk/movable/core
 ASAN := $(CURDIR)/build/asan
 
 # What enters the core; fronts, formats and pages of documentation add nothing to it.
-ASAN_TESTS := $(addprefix tests/,allocator compaction contig drivers faults lru migration pages process races \
+ASAN_TESTS := $(addprefix tests/,allocator compaction contig drivers faults huge lru migration numa pages process races \
 	regressions schedules stateful sync vm conformance/test_kill_matrix.py conformance/test_places.py) \
 	reference_drivers
 

@@ -36,6 +36,7 @@ _SET_FLAGS: int = lib.MV_SET_FLAGS
 _ZONE: int = lib.MV_ZONE
 
 _MOVABLE_TAG = 2
+_ANON_TAG = 1
 _NOT_THE_DRIVERS = int(PageFlag.LOCKED | PageFlag.LRU | PageFlag.RESERVED | PageFlag.HEAD | PageFlag.SLAB)
 
 
@@ -157,6 +158,16 @@ class Page:
     def has_movable_tag(self) -> bool:
         """``__PageMovable``: needs no lock; still true after clear_movable()."""
         return self._field(_MAPPING_BITS) == _MOVABLE_TAG
+
+    @property
+    def anon(self) -> bool:
+        """``PageAnon``: the low tag bit says that it is memory of a process. spec/migration.md 1.3."""
+        return bool(self._field(_MAPPING_BITS) & _ANON_TAG)
+
+    @property
+    def ksm(self) -> bool:
+        """``PageKsm``: both tag bits say that it is a merged page (`VM.ksm_merge`). spec/migration.md 1.3."""
+        return self._field(_MAPPING_BITS) == _ANON_TAG | _MOVABLE_TAG
 
     @property
     def movable(self) -> bool:

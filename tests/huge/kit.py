@@ -1,6 +1,16 @@
 """What the tests of huge, merged and special pages share."""
 
-from movable import PAGE_SIZE, VM, Madvise, MigrateMode, MigrateResult, Page, PageList, Process
+from movable import (
+    PAGE_SIZE,
+    VM,
+    Madvise,
+    MigrateMode,
+    MigrateResult,
+    Page,
+    PageList,
+    Process,
+    SystemCallError,
+)
 
 HPAGE = 512 * PAGE_SIZE
 """Bytes of a huge page."""
@@ -63,3 +73,8 @@ def moved(vm: VM, *pages: Page, node: int = 0, mode: MigrateMode = MigrateMode.S
     result = vm.migrate_pages(listed, vm.target_node(node), mode=mode)
     vm.putback_movable_pages(listed)
     return result
+
+
+def demand(error: SystemCallError, *allowed: int) -> None:
+    """A call may be refused, but for these reasons only."""
+    assert error.errno in allowed, error

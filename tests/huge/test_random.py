@@ -1,16 +1,15 @@
 """Random operations with huge, merged, lazily freed and swapped pages, with all contents checked against a model."""
 
-import contextlib
 import random
 from collections.abc import Callable
-from errno import EBUSY, EINVAL
+from errno import EBUSY, EINVAL, ENOMEM
 
 import pytest
 from huge.conftest import TWO_NODES
-from huge.kit import HPAGE, huge_area
+from huge.kit import HPAGE, demand, huge_area
 from schedules.kit import scenario
 
-from movable import PAGE_SIZE, VM, Madvise, MigrateMode, Page, Process, Prot, SystemCallError
+from movable import PAGE_SIZE, VM, Madvise, MigrateMode, Mpol, MpolMF, Page, Process, Prot, SystemCallError
 from movable.sched import Random, run
 
 HUGE_PAGES = 3
@@ -93,6 +92,32 @@ class World:
             self.vm.migrate_pages(pages, self.vm.target_node(self.random.randrange(2)))
             self.vm.putback_movable_pages(pages)
 
+    def move_pages(self) -> None:
+        """move_pages of pages of all kinds, some of them named twice."""
+        process, _, address = self.place()
+        addresses = [address, *(self.place()[2] for _ in range(6)), address, 0x7000]
+        nodes = [self.random.randrange(2) for _ in addresses]
+        flags = self.random.choice([MpolMF.MOVE, MpolMF.MOVE_ALL])
+        process.move_pages(0, addresses, nodes, flags)
+        try:
+            self.pool.move_pages(0, [self.pool_place, self.pool_place + HPAGE + PAGE_SIZE], nodes[:2], flags)
+        except SystemCallError as error:
+            demand(error, ENOMEM)
+
+    def bind(self) -> None:
+        """mbind of a part, its pages moved; and what numa_maps says of it."""
+        process, _, address, length = self.part()
+        mode, node = self.random.choice([Mpol.BIND, Mpol.PREFERRED, Mpol.DEFAULT]), self.random.randrange(2)
+        nodes = None if mode is Mpol.DEFAULT else {node}
+        process.mbind(address, length, mode, nodes, flags=self.random.choice([0, MpolMF.MOVE_ALL]))
+        assert process.numa_maps()
+        assert self.pool.numa_maps()
+
+    def migrate(self) -> None:
+        """migrate_pages from one node to the other."""
+        node = self.random.randrange(2)
+        assert self.any().migrate_pages(0, {node}, {1 - node}) >= 0
+
     def fork(self) -> None:
         """A child, unless there are many."""
         if len(self.memory) < 3:
@@ -126,7 +151,7 @@ class World:
             try:
                 process.madvise(address, length, Madvise.DONTNEED)
             except SystemCallError as error:
-                assert error.errno == EINVAL
+                demand(error, EINVAL)
                 process.munlock(address, length)
                 process.madvise(address, length, Madvise.DONTNEED)
         else:
@@ -156,8 +181,10 @@ class World:
         for process, page, address in places:
             process.write(address, value.to_bytes(8, "little") + bytes(PAGE_SIZE - 8))
             self.memory[process][page] = frozenset([value])
-        with contextlib.suppress(SystemCallError):
+        try:
             self.vm.ksm_merge([(process, address) for process, _, address in places])
+        except SystemCallError as error:
+            demand(error, EBUSY)
 
     def swap_out(self) -> None:
         """Bring one page into swap space."""
@@ -165,7 +192,7 @@ class World:
         try:
             process.swap_out(address)
         except SystemCallError as error:
-            assert error.errno in (EBUSY, EINVAL)
+            demand(error, EBUSY, EINVAL)
 
     def pin(self) -> None:
         """Hold a page, or let it go."""
@@ -196,7 +223,8 @@ class World:
         """All that can be done, the frequent things more than once."""
         often = [self.write, self.write, self.read] * 5
         users = [self.fork, self.exit, self.lock, self.protect, self.drop, self.free, self.advise, self.merge]
-        return [*often, *users, self.drop, self.use_pool, self.pin, self.swap_out, *self.movers()]
+        calls = [self.move_pages, self.bind, self.migrate]
+        return [*often, *users, self.drop, self.use_pool, self.pin, self.swap_out, *calls, *self.movers()]
 
     def movers(self) -> list[Callable[[], None]]:
         """What is done to processes from outside."""

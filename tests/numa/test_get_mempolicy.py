@@ -2,6 +2,7 @@
 
 from array import array
 from errno import EFAULT, EINVAL, ENOMEM
+from functools import partial
 
 import pytest
 from numa.policies import LOW, RELATIVE, STATIC, errno_of, fill, inside, refused
@@ -99,6 +100,16 @@ def test_the_fault_of_a_node_can_fail(vm: VM, process: Process) -> None:
     inside(process, "3")
     fill(vm, 3)
     assert errno_of(lambda: process.get_mempolicy(file, both)) == ENOMEM
+
+
+def test_mappings_without_pages_have_no_node(process: Process) -> None:
+    """NODE|ADDR of raw mappings is EFAULT, of the vdso the node of its page; their policies can be asked for."""
+    both = MpolF.NODE | MpolF.ADDR
+    assert process.get_mempolicy(process.mmap_special("vdso", node=2), both).mode == 2
+    for kind in ("vvar", "mem"):
+        address = process.mmap_special(kind)
+        assert errno_of(partial(process.get_mempolicy, address, both)) == EFAULT
+        assert process.get_mempolicy(address, MpolF.ADDR) == PolicyAnswer(0, frozenset())
 
 
 def test_the_rotor(process: Process) -> None:

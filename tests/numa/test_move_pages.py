@@ -198,6 +198,15 @@ def test_a_first_mention_that_need_not_move(process: Process) -> None:
     assert process.page(address) is not page
 
 
+@pytest.mark.parametrize("home", [0, 1])
+def test_a_first_mention_counts_behind_others_too(process: Process, home: int) -> None:
+    """The search begins at the start of the chunk, whatever page has been asked for before (9.8)."""
+    first, other = spread(process, [home, home])
+    away = 1 - home
+    assert process.move_pages(0, [first, other, first], [home, away, away]) == [home, away, 0]
+    assert where(process, [first, other]) == [home, away]
+
+
 def test_protected_memory_is_found_and_moved(process: Process) -> None:
     """A page of a PROT_NONE mapping is moved like any other (9.8, fact 79)."""
     (address,) = spread(process, [0])

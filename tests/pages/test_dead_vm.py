@@ -75,6 +75,7 @@ READS: dict[str, Callable[[VM, Page], object]] = {
     "lock_owner": lambda vm, page: page.lock_owner,
     "mapping": lambda vm, page: page.mapping,
     "has_movable_tag": lambda vm, page: page.has_movable_tag,
+    "anon, ksm": lambda vm, page: (page.anon, page.ksm),
     "private": lambda vm, page: page.private,
     "index": lambda vm, page: page.index,
     "page_type": lambda vm, page: page.page_type,

@@ -491,9 +491,16 @@ long pin_user_page(struct vm *vm, struct mm *mm, unsigned long address, bool wri
 
 long lookup_node(struct vm *vm, struct mm *mm, unsigned long address)
 {
+	const struct vma *vma;
 	struct page *page;
-	int err = fault_in(vm, mm, address, false, &page);
+	bool raw;
+	int err;
 
+	down_read(vm, &mm->mmap_sem);
+	vma = find_vma(mm, address);
+	raw = vma && vma->flags & (VM_IO | VM_PFNMAP);
+	up_read(vm, &mm->mmap_sem);
+	err = raw ? -EFAULT : fault_in(vm, mm, address, false, &page);
 	if (err)
 		return err == -EFBIG ? -EFAULT : err;
 	/* The zero page lies where the kernel does: on the first node. */

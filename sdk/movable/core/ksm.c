@@ -85,18 +85,20 @@ struct found {
 	struct page *page;
 };
 
-/* mmap_sem held. A page that can be merged, in entries of 4 KiB; false: there is none. */
-static bool find_page(struct vm *vm, struct mm *mm, unsigned long address, struct found *found)
+/* mmap_sem held. A page that can be merged, in entries of 4 KiB. -EINVAL: there is none; -EBUSY: it is being moved. */
+static int find_page(struct vm *vm, struct mm *mm, unsigned long address, struct found *found)
 {
 	*found = (struct found){.vma = find_vma(mm, address)};
 	if (!found->vma || found->vma->flags & (VM_SHARED | VM_SPECIAL | VM_HUGETLB))
-		return false;
+		return -EINVAL;
 	split_huge_pmd(vm, mm, address);
 	found->pte = pte_offset(mm, address);
+	if (found->pte && is_migration_entry(*found->pte))
+		return -EBUSY;
 	if (!found->pte || !pte_maps_page(*found->pte))
-		return false;
+		return -EINVAL;
 	found->page = pte_page(vm, *found->pte);
-	return PageAnon(found->page);
+	return PageAnon(found->page) ? 0 : -EINVAL;
 }
 
 /* Page locked. -EBUSY if somebody holds it who could write to it. Leaves the swap cache. */
@@ -169,15 +171,14 @@ static int merge_page(struct vm *vm, const struct found *found, struct page *kpa
 static int merge_place(struct vm *vm, struct mm *mm, struct page *kpage, unsigned long address)
 {
 	struct found found;
-	int err = -EINVAL;
+	int err;
 
 	down_read(vm, &mm->mmap_sem);
-	if (find_page(vm, mm, address, &found)) {
+	err = find_page(vm, mm, address, &found);
+	if (!err) {
 		struct page *page = found.page;
 
-		if (page == kpage) {
-			err = 0;
-		} else {
+		if (page != kpage) {
 			page->_refcount++;
 			err = trylock_page(vm, page) ? 0 : -EBUSY;
 			if (!err) {
@@ -195,10 +196,11 @@ static int merge_place(struct vm *vm, struct mm *mm, struct page *kpage, unsigne
 static int first_page(struct vm *vm, struct mm *mm, unsigned long address, struct page **kpage)
 {
 	struct found found;
-	int err = -EINVAL;
+	int err;
 
 	down_read(vm, &mm->mmap_sem);
-	if (find_page(vm, mm, address, &found)) {
+	err = find_page(vm, mm, address, &found);
+	if (!err) {
 		struct page *page = found.page;
 
 		page->_refcount++;

@@ -28,7 +28,7 @@ struct ksm_place {
 
 /*
  * Merges the private anonymous pages at these places, which hold the same bytes, to the first one's page. Its pfn;
- * -EINVAL: a place without such a page, or other bytes there; -EBUSY: a page is in use by others; -ENOMEM. Places before
+ * -EINVAL: a place without such a page, or other bytes there; -EBUSY: a page is in use by others, locked or being moved; -ENOMEM. Places before
  * one that fails are merged. Takes each process's mmap_sem in turn.
  */
 long ksm_merge(struct vm *vm, const struct ksm_place *places, unsigned int nr);

@@ -25,16 +25,17 @@ struct chunk {
 	struct page_to_node *entries;
 	unsigned long nr;
 	uint64_t allowed;
+	bool mixed;	   /* an entry found a page and did not queue it: another one may name the same */
+	unsigned long next; /* not mixed: the entry after the one that was asked for last */
 };
 
 /*
- * The page that the address is mapped to, without a reference; with `split`, none that is part of a transparent huge
+ * The page that an entry maps (NULL: there is no table), without a reference; with `split`, none that is part of a transparent huge
  * page. 0, -EFAULT, -ENOENT, -EBUSY: 9.8, per-page status. mmap_sem held.
  */
-static int follow_page(struct vm *vm, struct vma *vma, unsigned long address, bool split, struct page **page)
+static int follow_page(struct vm *vm, struct vma *vma, unsigned long address, const pte_t *pte, bool split,
+		       struct page **page)
 {
-	const pte_t *pte = pte_offset(vma->mm, address);
-
 	if (split && pte && unlikely(*pte & PTE_HUGE) && !(vma->flags & VM_HUGETLB) &&
 	    !split_huge_entry(vm, vma, address, pte))
 		return -EBUSY;
@@ -54,18 +55,22 @@ static struct vma *find_vma_near(const struct mm *mm, struct vma *guess, unsigne
 	return guess && guess->start <= address && address < guess->end ? guess : find_vma(mm, address);
 }
 
-/* mmap_sem held. Page structures are fetched while the page table is still being read. */
+/* mmap_sem held. All entries of the chunk are fetched at once, and then all page structures. */
 static void stat_chunk(struct vm *vm, struct mm *mm, const unsigned long *pages, int *status, unsigned long nr)
 {
+	struct vma *vmas[STAT_CHUNK], *vma = NULL;
+	const pte_t *ptes[STAT_CHUNK];
 	struct page *found[STAT_CHUNK];
-	struct vma *vma = NULL;
 
 	for (unsigned long i = 0; i < nr; i++) {
+		vma = vmas[i] = find_vma_near(mm, vma, pages[i]);
+		ptes[i] = vma ? pte_offset(mm, pages[i]) : NULL;
+		__builtin_prefetch(ptes[i]);
+	}
+	for (unsigned long i = 0; i < nr; i++) {
 		found[i] = NULL;
-		vma = find_vma_near(mm, vma, pages[i]);
-		status[i] = vma ? follow_page(vm, vma, pages[i], false, &found[i]) : -EFAULT;
-		if (found[i])
-			__builtin_prefetch(found[i]);
+		status[i] = vmas[i] ? follow_page(vm, vmas[i], pages[i], ptes[i], false, &found[i]) : -EFAULT;
+		__builtin_prefetch(found[i]);
 	}
 	for (unsigned long i = 0; i < nr; i++)
 		if (found[i])
@@ -116,8 +121,10 @@ static int queue_entry(struct vm *vm, struct mm *mm, struct page_to_node *entry,
 {
 	struct vma *vma = find_vma(mm, entry->address);
 	struct page *page;
-	int err = vma && vma_migratable(vma) ? follow_page(vm, vma, entry->address, true, &page) : -EFAULT;
+	int err = -EFAULT;
 
+	if (vma && vma_migratable(vma))
+		err = follow_page(vm, vma, entry->address, pte_offset(mm, entry->address), true, &page);
 	if (err)
 		return err;
 	entry->pfn = page_to_pfn(vm, page);
@@ -137,26 +144,36 @@ static int queue_entry(struct vm *vm, struct mm *mm, struct page_to_node *entry,
 /* The first entry that names the page says where it goes, and gets to know what became of it. */
 static struct page *new_page_of_chunk(struct vm *vm, struct page *page, unsigned long private, int **result)
 {
-	const struct chunk *chunk = (const struct chunk *)private;
-	struct page_to_node *entry = chunk->entries;
+	struct chunk *chunk = (struct chunk *)private;
+	unsigned long pfn = page_to_pfn(vm, page), i = chunk->mixed ? 0 : chunk->next;
+	struct page_to_node *entry;
 
-	/* It is there: only pages of the chunk are on the list. */
-	while (entry->pfn != page_to_pfn(vm, page))
-		entry++;
+	/* It is there: only pages of the chunk are on the list, in the order of the entries. */
+	while (chunk->entries[i % chunk->nr].pfn != pfn)
+		i++;
+	entry = &chunk->entries[i % chunk->nr];
+	chunk->next = (i + 1) % chunk->nr;
 	*result = &entry->status;
 	return alloc_target(vm, page, entry->node, chunk->allowed);
 }
 
 /* 0, or -ENOMEM: then the statuses are not to be told, although pages may have moved. */
-static int move_chunk(struct vm *vm, struct mm *mm, const struct chunk *chunk, bool move_all)
+static int move_chunk(struct vm *vm, struct mm *mm, struct chunk *chunk, bool move_all)
 {
 	struct list_head pagelist;
 	int err;
 
 	list_init(&pagelist);
 	down_read(vm, &mm->mmap_sem);
-	for (unsigned long i = 0; i < chunk->nr; i++)
-		chunk->entries[i].status = queue_entry(vm, mm, &chunk->entries[i], move_all, &pagelist);
+	chunk->mixed = false;
+	chunk->next = 0;
+	for (unsigned long i = 0; i < chunk->nr; i++) {
+		struct page_to_node *entry = &chunk->entries[i];
+		const struct list_head *last = pagelist.prev;
+
+		entry->status = queue_entry(vm, mm, entry, move_all, &pagelist);
+		chunk->mixed |= entry->pfn != NO_PAGE && pagelist.prev == last;
+	}
 	err = migrate_queued(vm, &pagelist, new_page_of_chunk, (unsigned long)chunk);
 	up_read(vm, &mm->mmap_sem);
 	return err < 0 ? err : 0;

@@ -168,7 +168,8 @@ int vma_split_at(struct vm *vm, struct mm *mm, unsigned long address)
 	if (!upper)
 		return -ENOMEM;
 	/* One area holds all of a huge page. */
-	split_huge_pmd(vm, mm, address);
+	if (address & (HPAGE_PMD_SIZE - 1))
+		split_huge_pmd(vm, mm, address);
 	*upper = *vma;
 	if (mpol_dup(vma->policy, &upper->policy)) {
 		free(upper);

@@ -159,6 +159,7 @@ static bool finish_page(struct vm *vm, struct page *page, enum pageout result)
 	mod_isolated(vm, page, -1);
 	if (result == PAGE_CLEAN) {
 		clear_page_flag(page, PG_active);
+		clear_page_flag(page, PG_unevictable);
 		put_page(vm, page);
 		return true;
 	}

@@ -4,6 +4,7 @@ from movable.process.areas import Area, Entry, MemoryUse
 from movable.process.cpuset import Cpuset
 from movable.process.credentials import CAP_SYS_NICE, Credentials
 from movable.process.file import File, MigrateMethod
+from movable.process.hugetlb import HugetlbPool
 from movable.process.nodemask import BAD_POINTER
 from movable.process.policy import Policy
 from movable.process.policy_calls import PolicyAnswer
@@ -18,6 +19,7 @@ __all__ = [
     "Credentials",
     "Entry",
     "File",
+    "HugetlbPool",
     "MemoryUse",
     "MigrateMethod",
     "Policy",

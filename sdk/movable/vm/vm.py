@@ -21,8 +21,7 @@ from movable.flags import (
 from movable.lists import PageList
 from movable.machine import BROKEN, Machine
 from movable.page import Page
-from movable.process import AccessWatcher, Cpuset
-from movable.process.hugetlb import HugetlbPool
+from movable.process import AccessWatcher, Cpuset, HugetlbPool
 from movable.sync import Scheduling, WorkQueue
 from movable.sync.waiting import CPU_MASK, cpu_of
 from movable.vm import compaction, counters, migration
