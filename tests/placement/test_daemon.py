@@ -87,6 +87,24 @@ def test_small_gains_move_nothing() -> None:
             assert sum(each.moved for each in daemon.intervals) == moved
 
 
+def test_pages_that_are_seen_seldom_stay() -> None:
+    """A page must have been seen `least` times lately: sightings of older intervals count less."""
+    with VM("numa4") as vm, AccessSampler(vm, 1) as eyes:
+        process = vm.process()
+        address = process.mmap(2 * PAGE_SIZE)
+        process.touch(address, 2 * PAGE_SIZE)
+        daemon = PlacementDaemon(vm, eyes, PlacementSettings(least=3, decay=0.5))
+        daemon.tick()
+        vm.cpu = 1
+        for _ in range(2):
+            process.touch(address, 2 * PAGE_SIZE)
+        assert daemon.tick().wanted == 0
+        for _ in range(2):
+            process.touch(address)
+        assert daemon.tick().outcomes == {Outcome.MOVED: 1}
+        assert [page.nid for page in process.pages().values()] == [1, 0]
+
+
 def test_the_rate_limits_an_interval() -> None:
     """No interval moves more than `rate` pages; the others follow, the hottest first."""
     hot = AreaSpec("hot", 8, accesses=400)
@@ -210,6 +228,7 @@ def test_an_unprivileged_daemon_says_so() -> None:
             world.round()
             daemon.tick()
         assert [each.moved for each in daemon.intervals] == [0, 0, 0]
+        assert daemon.given_up == {Outcome.DENIED: 1}
         assert world.pages_by_node(world.task("p")) == (0, 0, 0, 16)
 
 

@@ -28,7 +28,7 @@ def test_pages_move_each_to_its_node() -> None:
         process, addresses = filled(vm)
         targets = dict(zip(addresses, (1, 2, 1, 3), strict=True))
         assert outcomes(vm, process.pid, targets) == [Outcome.MOVED] * 4
-        assert nodes_of_pages(vm.process(), process.pid, addresses) == targets
+        assert nodes_of_pages(vm.process(), process.pid, addresses) == (targets, None)
 
 
 def test_many_pages_take_several_calls() -> None:
@@ -62,7 +62,8 @@ def test_pages_that_are_not_there_are_gone() -> None:
             vm.reclaim(4)
         targets = dict.fromkeys([addresses[0], untouched, addresses[2]], 1)
         assert outcomes(vm, process.pid, targets) == [Outcome.GONE] * 3
-        assert all(node < 0 for node in nodes_of_pages(vm.process(), process.pid, targets).values())
+        nodes, _ = nodes_of_pages(vm.process(), process.pid, targets)
+        assert all(node < 0 for node in nodes.values())
 
 
 def test_processes_that_are_not_there_have_ended() -> None:
@@ -71,10 +72,10 @@ def test_processes_that_are_not_there_have_ended() -> None:
         process, addresses = filled(vm)
         process.exit(reap=False)
         assert outcomes(vm, process.pid, {addresses[0]: 1}) == [Outcome.ENDED]
-        assert nodes_of_pages(vm.process(), process.pid, addresses) == {}
+        assert nodes_of_pages(vm.process(), process.pid, addresses) == ({}, Outcome.ENDED)
         process.reap()
         assert outcomes(vm, process.pid, {addresses[0]: 1}) == [Outcome.ENDED]
-        assert nodes_of_pages(vm.process(), process.pid, addresses) == {}
+        assert nodes_of_pages(vm.process(), process.pid, addresses) == ({}, Outcome.ENDED)
 
 
 def test_another_users_process_is_denied() -> None:
@@ -83,7 +84,7 @@ def test_another_users_process_is_denied() -> None:
         process, addresses = filled(vm)
         caller = vm.process(uid=1000)
         assert list(move(caller, process.pid, {addresses[0]: 1})) == [(addresses[0], Outcome.DENIED)]
-        assert nodes_of_pages(caller, process.pid, addresses) == {}
+        assert nodes_of_pages(caller, process.pid, addresses) == ({}, Outcome.DENIED)
 
 
 def test_a_node_outside_the_cpuset_is_outside() -> None:
@@ -105,7 +106,7 @@ def test_a_full_node_stops_only_its_own_pages(tmp_path: Path) -> None:
         fill(vm, 1, vm.zones[1].watermark.min + 60)
         targets = {address: 2 if index % 3 == 0 else 1 for index, address in enumerate(addresses)}
         found = dict(move(vm.process(), process.pid, targets))
-        where = nodes_of_pages(vm.process(), process.pid, addresses)
+        where, _ = nodes_of_pages(vm.process(), process.pid, addresses)
         assert {found[address] for address, target in targets.items() if target == 2} == {Outcome.MOVED}
         full = [address for address, outcome in found.items() if outcome is Outcome.FULL]
         assert full

@@ -142,7 +142,10 @@ class PlacementDaemon:
             process, _ = known[pid]
             if pid == self.process.pid or pid in self._denied:
                 continue
-            for address, node in nodes_of_pages(self.process, pid, addresses).items():
+            nodes, lost = nodes_of_pages(self.process, pid, addresses)
+            if lost is not None:
+                self._lose(pid, lost)
+            for address, node in nodes.items():
                 page = (pid, address)
                 if node < 0:
                     self._forget(page)
@@ -205,11 +208,15 @@ class PlacementDaemon:
             case Outcome.GONE:
                 for page in order.members:
                     self._forget(page)
-            case Outcome.DENIED:
-                self.given_up[outcome] += 1
-                self._denied.add(order.members[0][0])
-            case Outcome.ENDED:
-                self._forget_process(order.members[0][0])
+            case Outcome.DENIED | Outcome.ENDED:
+                self._lose(order.members[0][0], outcome)
+
+    def _lose(self, pid: int, outcome: Outcome) -> None:
+        """A process has ended, or may not be touched."""
+        if outcome is Outcome.DENIED and pid not in self._denied:
+            self._denied.add(pid)
+            self.given_up[outcome] += 1
+        self._forget_process(pid)
 
     def _forget(self, page: PageId) -> None:
         self._heat.forget(page)

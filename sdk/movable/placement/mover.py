@@ -55,15 +55,20 @@ _BY_ERRNO = {
 }
 
 
-def nodes_of_pages(caller: Process, pid: int, addresses: Iterable[int]) -> dict[int, int]:
-    """Where pages are, by address: a node or a negative errno. Empty if the process has ended or may not be asked."""
+def nodes_of_pages(
+    caller: Process, pid: int, addresses: Iterable[int]
+) -> tuple[dict[int, int], Outcome | None]:
+    """Where pages are, by address: a node or a negative errno.
+
+    If the process has ended or may not be asked, nothing and ENDED or DENIED.
+    """
     listed = list(addresses)
     try:
-        return dict(zip(listed, caller.move_pages(pid, listed), strict=True))
+        return dict(zip(listed, caller.move_pages(pid, listed), strict=True)), None
     except SystemCallError as error:
         if error.errno not in _BY_ERRNO:
             raise
-        return {}
+        return {}, _BY_ERRNO[error.errno]
 
 
 def move(
@@ -92,7 +97,7 @@ def _move_batch(
             raise
         outcome = _BY_ERRNO[error.errno]
         # No status was written, though some pages may have moved before the node was full.
-        there = nodes_of_pages(caller, pid, addresses) if outcome is Outcome.FULL else {}
+        there, _ = nodes_of_pages(caller, pid, addresses) if outcome is Outcome.FULL else ({}, None)
         yield from ((each, Outcome.MOVED if there.get(each) == node else outcome) for each in addresses)
         return
     for address, status in zip(addresses, statuses, strict=True):
