@@ -44,9 +44,7 @@ MOVING: frozenset[Operation] = frozenset(
 )
 """What one CPU does to the memory of others."""
 
-_USING = {
-    operation: weight for operation, weight in WEIGHTS.items() if operation not in MOVING | _NOT_BESIDE
-}
+_USING = {operation: weight for operation, weight in WEIGHTS.items() if operation not in MOVING | _NOT_BESIDE}
 
 
 def plan_beside(seed: int) -> list[Step]:

@@ -134,7 +134,9 @@ def squeeze(turn: Turn) -> None:
     for node in nodes:
         while world.vm.zones[node].free_pages > left:
             order = turn.random.choice([0, 2, 4, 5])
-            page = world.vm.alloc_pages(order, GFP.KERNEL | GFP.THISNODE | GFP.NORETRY | GFP.NOWARN, node=node)
+            page = world.vm.alloc_pages(
+                order, GFP.KERNEL | GFP.THISNODE | GFP.NORETRY | GFP.NOWARN, node=node
+            )
             if page is None:
                 break
             world.blocks.append((page, order))

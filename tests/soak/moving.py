@@ -60,7 +60,9 @@ class Expectation:
     statuses: list[frozenset[int] | None] = field(factory=list)
 
 
-def migrated(pages: Iterable[Found], old: Nodes, new: Nodes, *, move_all: bool, allowed: Nodes) -> Expectation:
+def migrated(
+    pages: Iterable[Found], old: Nodes, new: Nodes, *, move_all: bool, allowed: Nodes
+) -> Expectation:
     """migrate_pages of a process with these pages, by a caller that may allocate on ``allowed`` nodes."""
     known = {page.pfn: page for page in pages}
     expected = Expectation({page.pfn: page.node for page in known.values()})

@@ -122,6 +122,7 @@ def mbind(turn: Turn) -> None:
     world.vm.lru_add_drain_all()
     errno, moving, policy = 0, {}, None
     before = {number: entry.pfn for number, entry in world.mapped(task) if entry.kind == "page"}
+    huge = world.has_huge(task)
     try:
         policy, user = mbind_policy(world, task, page, pages, mode, nodes, maxnode, flags)
         moving = candidates(world, task, page, pages, user, flags)
@@ -134,6 +135,9 @@ def mbind(turn: Turn) -> None:
     install(task, page, pages, policy)
     task.joined()
     strict = flags & MpolMF.STRICT and mode & ~(STATIC | RELATIVE) != Mpol.DEFAULT
+    if huge:
+        assert answer in ((0, EIO) if strict else (0,))
+        return
     check_bound(world, task, page, moving, before, answer=answer, strict=bool(strict))
 
 
@@ -275,7 +279,7 @@ def migrate_pages(turn: Turn) -> None:
     else:
         pages = [world.found(entry.pfn) for _, entry in world.mapped(task) if entry.kind == "page"]
         expected = migrated(pages, old, new, move_all=powerful, allowed=world.mems(caller))
-    before = dict(world.mapped(task))
+    before, huge = dict(world.mapped(task)), world.has_huge(task)
     left = 0
 
     def call() -> None:
@@ -283,8 +287,8 @@ def migrate_pages(turn: Turn) -> None:
         left = caller.migrate_pages(task.process.pid, old, new)
 
     errno = errno_of(call)
-    if not world.plenty:
-        assert errno in (expected.errno, ENOMEM)
+    if not world.plenty or huge:
+        assert errno in (0, expected.errno, ENOMEM)
         return
     assert errno == expected.errno, f"errno {errno}, not {expected.errno}"
     assert errno or expected.stuck <= left <= expected.stuck + expected.doubtful, f"{left} left: {expected}"
@@ -336,15 +340,15 @@ def move_pages(turn: Turn) -> None:
         expected = Expectation({}, statuses=[frozenset({status}) for status in statuses])
     else:
         expected = moved(entries, Rules(NODES, mems, world.mems(caller), move_all))
-    before = dict(world.mapped(task))
+    before, huge = dict(world.mapped(task)), world.has_huge(task)
     answers: list[int] = []
 
     def call() -> None:
         answers.extend(caller.move_pages(pid, addresses, None if query else nodes, flags))
 
     errno = errno_of(call)
-    if not world.plenty:
-        assert errno in (expected.errno, ENOMEM)
+    if not world.plenty or huge:
+        assert errno in (0, expected.errno, ENOMEM)
         return
     assert errno == expected.errno, f"errno {errno}, not {expected.errno}"
     if not errno:
@@ -415,6 +419,8 @@ def expected_follow(
     world.vm.lru_add_drain_all()
     followers = []
     for task in members:
+        if world.has_huge(task):
+            continue
         pages = [world.found(entry.pfn) for _, entry in world.mapped(task) if entry.kind == "page"]
         expected = migrated(pages, model.old, mems, move_all=True, allowed=NODES)
         followers.append((task, dict(world.mapped(task)), expected))
@@ -456,7 +462,7 @@ def attach(turn: Turn) -> None:
     if model is source:
         return
     followers: list[tuple[Task, dict[int, object], Expectation]] = []
-    if model.migrate and model.mems:
+    if model.migrate and model.mems and not world.has_huge(task):
         world.vm.lru_add_drain_all()
         pages = [world.found(entry.pfn) for _, entry in world.mapped(task) if entry.kind == "page"]
         expected = migrated(pages, source.old, model.mems, move_all=True, allowed=NODES)

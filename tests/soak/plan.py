@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
 from attrs import frozen
-from soak import disturbing, numa, using
+from soak import advising, disturbing, numa, using
 from soak.world import CPUS, Turn, World
 
 Operation = Callable[[Turn], None]
@@ -15,7 +15,7 @@ WEIGHTS: dict[Operation, int] = {
     using.write: 16,
     using.read: 10,
     using.touch: 8,
-    using.mmap: 5,
+    using.mmap: 8,
     using.munmap: 2,
     using.mprotect: 2,
     using.mlock: 2,
@@ -27,6 +27,11 @@ WEIGHTS: dict[Operation, int] = {
     using.sync: 2,
     using.device: 1,
     using.pin: 3,
+    advising.dontneed: 2,
+    advising.free: 2,
+    advising.huge: 2,
+    advising.merge: 2,
+    advising.swap_out: 2,
     numa.set_mempolicy: 3,
     numa.get_mempolicy: 2,
     numa.mbind: 7,
@@ -123,7 +128,15 @@ def carry_out(seed: int, steps: Sequence[Step], *, debug: int = 1) -> tuple[Fail
         world.vm.close()
 
 
-EVENTS = ("pgmigrate_success", "pgmigrate_fail", "pgfault", "pswpin", "pswpout", "pgsteal_direct", "compact_stall")
+EVENTS = (
+    "pgmigrate_success",
+    "pgmigrate_fail",
+    "pgfault",
+    "pswpin",
+    "pswpout",
+    "pgsteal_direct",
+    "compact_stall",
+)
 """Counters that show what the operations did."""
 
 
