@@ -5,7 +5,7 @@ from errno import EBUSY, EINVAL, ENOMEM
 from attrs import evolve
 from soak.memory import Slot, Task
 from soak.using import RW, extent, no_memory, page_of
-from soak.world import Turn
+from soak.world import Turn, demand
 
 from movable import PAGE_SIZE, Madvise, Prot, SystemCallError
 
@@ -51,8 +51,10 @@ def free(turn: Turn) -> None:
         dropped = of_files
         assert not (of_files and turn.world.exact and used < slots)
     except SystemCallError as error:
-        assert error.errno == EINVAL and of_files
+        demand(error, EINVAL)
         dropped = False
+        if not of_files:
+            raise
     for page in pages:
         slot = task.slots[page]
         if dropped:
@@ -102,7 +104,7 @@ def merge(turn: Turn) -> None:
         turn.world.vm.ksm_merge([(task.process, page * PAGE_SIZE) for page in pages])
         turn.world.count("merged")
     except SystemCallError as error:
-        assert error.errno in (EBUSY, EINVAL, ENOMEM)
+        demand(error, EBUSY, EINVAL, ENOMEM)
 
 
 def swap_out(turn: Turn) -> None:
@@ -116,4 +118,4 @@ def swap_out(turn: Turn) -> None:
         task.process.swap_out(page * PAGE_SIZE)
         turn.world.count("swapped out")
     except SystemCallError as error:
-        assert error.errno in (EBUSY, EINVAL, ENOMEM)
+        demand(error, EBUSY, EINVAL, ENOMEM)

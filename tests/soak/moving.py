@@ -1,7 +1,7 @@
 """A model of which pages migrate_pages(2) and move_pages(2) move, written from spec/migration.md 9.7 and 9.8."""
 
 from collections.abc import Iterable, Sequence
-from errno import EACCES, EAGAIN, EBUSY, EIO, EINVAL, ENODEV, ENOMEM
+from errno import EACCES, EAGAIN, EBUSY, EINVAL, EIO, ENODEV, ENOMEM
 
 from attrs import define, field, frozen
 from soak.policies import Nodes, remap

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
 from attrs import frozen
-from soak import advising, disturbing, numa, using
+from soak import advising, binding, cpusets, disturbing, moves, using
 from soak.world import CPUS, Turn, World
 
 Operation = Callable[[Turn], None]
@@ -32,16 +32,16 @@ WEIGHTS: dict[Operation, int] = {
     advising.huge: 2,
     advising.merge: 2,
     advising.swap_out: 2,
-    numa.set_mempolicy: 3,
-    numa.get_mempolicy: 2,
-    numa.mbind: 7,
-    numa.migrate_pages: 5,
-    numa.move_pages: 7,
-    numa.cpuset_mems: 3,
-    numa.cpuset_flags: 1,
-    numa.attach: 2,
-    numa.credentials: 1,
-    numa.numa_maps: 1,
+    binding.set_mempolicy: 3,
+    binding.get_mempolicy: 2,
+    binding.mbind: 7,
+    moves.migrate_pages: 5,
+    moves.move_pages: 7,
+    cpusets.cpuset_mems: 3,
+    cpusets.cpuset_flags: 1,
+    cpusets.attach: 2,
+    cpusets.credentials: 1,
+    cpusets.numa_maps: 1,
     disturbing.compact_node: 2,
     disturbing.compact_zone: 2,
     disturbing.compact_directly: 1,

@@ -1,11 +1,11 @@
 """What a process does with its memory: areas, accesses, forks and exits."""
 
-from errno import EBUSY, EEXIST, ENOMEM
+from errno import ENOMEM
 
 from attrs import evolve
 from soak.memory import ZERO, Slot, Store, Task
 from soak.placing import placed
-from soak.world import Turn
+from soak.world import Turn, demand
 
 from movable import PAGE_SIZE, BusError, Prot, SegmentationFault, SystemCallError
 
@@ -123,7 +123,7 @@ def mprotect(turn: Turn) -> None:
         task.process.mprotect(page * PAGE_SIZE, pages * PAGE_SIZE, prot)
         assert not holes
     except SystemCallError as error:
-        assert error.errno == ENOMEM and holes
+        demand(error, ENOMEM if holes else 0)
         adopt_rights(task)
         return
     for number in range(page, page + pages):
@@ -150,7 +150,7 @@ def mlock(turn: Turn) -> None:
         call(page * PAGE_SIZE, pages * PAGE_SIZE)
         assert all(number in task.slots for number in range(page, page + pages))
     except SystemCallError as error:
-        assert error.errno == ENOMEM
+        demand(error, ENOMEM)
     adopt_rights(task)
     after_locking(task, page, pages)
 
@@ -213,7 +213,8 @@ def access(turn: Turn, task: Task, page: int, *, write: bool, at: int = 0, data:
                 assert slot.matches(found), f"{task.name}: page {page:#x}"
             else:
                 task.process.touch(address, write=write)
-        assert allowed and not slot.beyond, "an access that is not allowed"
+        assert allowed, "an access that is not allowed"
+        assert not slot.beyond, "an access behind the end of a file"
     except BusError:
         assert slot.beyond
         return
@@ -305,7 +306,7 @@ def sync(turn: Turn) -> None:
     try:
         file.sync()
     except SystemCallError as error:
-        assert error.errno in (-file.writepage_error, EBUSY, EEXIST)
+        demand(error, -file.writepage_error)
     if turn.chance(0.5):
         file.invalidate()
 
