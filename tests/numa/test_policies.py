@@ -4,6 +4,7 @@ from errno import EFAULT, EINVAL
 from functools import partial
 
 import pytest
+from numa.moving import machine
 from numa.policies import RELATIVE, STATIC, errno_of, inside, refused, touched
 
 from movable import BAD_POINTER, VM, Mpol, MpolFlag, Policy, Process
@@ -130,14 +131,16 @@ def test_fact_72(process: Process) -> None:
     assert str(process.policy) == "bind:0"
 
 
-def test_fact_68(process: Process) -> None:
-    """BIND|RELATIVE {0,1} in mems {1,2,3}: effective {1,2}, read back as {0,1}, shown as such (12, fact 68)."""
-    inside(process, "1-3")
-    process.set_mempolicy(B | RELATIVE, [0, 1])
-    assert process.policy == Policy(B, MpolFlag.RELATIVE_NODES, frozenset({1, 2}), frozenset({0, 1}))
-    assert process.get_mempolicy().nodes == frozenset({0, 1})
-    process.mmap(4096)
-    assert process.numa_maps().split()[1] == "bind=relative:1-2"
+def test_fact_68() -> None:
+    """BIND|RELATIVE {0,1} in mems {4,6,7}: effective {4,6}, read back as {0,1}, shown as such (12, fact 68)."""
+    with VM(machine(8), debug=2) as vm:
+        process = vm.process()
+        inside(process, "4,6-7")
+        process.set_mempolicy(B | RELATIVE, [0, 1])
+        assert process.policy == Policy(B, MpolFlag.RELATIVE_NODES, frozenset({4, 6}), frozenset({0, 1}))
+        assert process.get_mempolicy().nodes == frozenset({0, 1})
+        process.mmap(4096)
+        assert process.numa_maps().split()[1] == "bind=relative:4,6"
 
 
 def test_fact_71(process: Process) -> None:
