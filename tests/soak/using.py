@@ -341,7 +341,7 @@ def pin(turn: Turn) -> None:
     try:
         world.pins.append(task.process.pin(number * PAGE_SIZE, write=write))
     except (SegmentationFault, BusError):
-        zero = not write and slot.data is None and slot.contents == ZERO
+        zero = not write and (slot.lazy or (slot.data is None and slot.contents == ZERO))
         assert slot.beyond or zero or not slot.prot & (Prot.WRITE if write else RW | Prot.EXEC)
         return
     except SystemCallError as error:
