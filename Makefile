@@ -10,7 +10,7 @@ ASAN := $(CURDIR)/build/asan
 
 # What enters the core; fronts, formats and pages of documentation add nothing to it.
 ASAN_TESTS := $(addprefix tests/,allocator compaction contig drivers faults huge lru migration numa pages process races \
-	regressions schedules stateful sync vm conformance/test_kill_matrix.py conformance/test_places.py) \
+	regressions schedules soak stateful sync vm conformance/test_kill_matrix.py conformance/test_places.py) \
 	reference_drivers
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
@@ -20,7 +20,7 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-om
 # throws C++ exceptions, which the sanitizer can only pass on if it found the library when it started.
 ASAN_CFLAGS := $(SANITIZE) --param asan-stack=0 -g -O1
 
-.PHONY: help long soak build test test-fast lint format types layers docstrings docs cwarn asan bench check gates clean
+.PHONY: help long soak soak-processes build test test-fast lint format types layers docstrings docs cwarn asan bench check gates clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -80,6 +80,10 @@ bench: ## migration and scanning against plain copies
 
 soak: ## 100,000 random operations with a full recount after each
 	PYTHONPATH=tests $(PYTHON) -m stateful.long_run --operations 100000
+
+soak-processes: ## 50,000 random operations on processes and NUMA calls, and as many in schedules of several CPUs
+	PYTHONPATH=tests $(PYTHON) -m soak.long_run --operations 50000
+	PYTHONPATH=tests $(PYTHON) -m soak.long_run --operations 50000 --schedules
 
 check: ## judge every installed driver
 	$(PYTHON) -c "import sys, movable.cli; sys.exit(movable.cli.main())" check --all

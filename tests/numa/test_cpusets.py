@@ -276,7 +276,7 @@ def test_memory_that_goes_offline(vm: VM, process: Process) -> None:
 
 
 def test_a_childs_policy_is_not_rebound_without_a_change(vm: VM, process: Process) -> None:
-    """STATIC with its lowest node absent prefers the lowest allowed one until a rebind, which a fork is not (9.3, 9.9)."""
+    """STATIC with its lowest node absent prefers the lowest allowed one; a fork is no rebind (9.3, 9.9)."""
     inside(process, "2")
     address = process.mmap(PAGE_SIZE)
     process.set_mempolicy(Mpol.PREFERRED | STATIC, [0, 2])

@@ -1,4 +1,4 @@
-"""The same operations on several CPUs at once: some are users, each with tasks of its own, others move pages under them."""
+"""The same operations on several CPUs at once: some use memory, each with tasks of its own, others move it."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from functools import partial
 from random import Random
 
 from schedules.kit import scenario
-from soak import disturbing, numa, using
+from soak import cpusets, disturbing, moves, using
 from soak.memory import Slot
 from soak.plan import OPERATIONS, WEIGHTS, Failure, Operation, Step
 from soak.sharing import Sharing
@@ -27,10 +27,10 @@ _NOT_BESIDE: frozenset[Operation] = frozenset({using.device, disturbing.squeeze,
 
 MOVING: frozenset[Operation] = frozenset(
     {
-        numa.migrate_pages,
-        numa.move_pages,
-        numa.cpuset_mems,
-        numa.cpuset_flags,
+        moves.migrate_pages,
+        moves.move_pages,
+        cpusets.cpuset_mems,
+        cpusets.cpuset_flags,
         disturbing.compact_node,
         disturbing.compact_zone,
         disturbing.compact_directly,

@@ -1,4 +1,4 @@
-"""What a machine does under its processes: compaction, reclaim, ranges, offline memory, drivers, and memory that is short."""
+"""What a machine does under its processes: it compacts, reclaims, takes ranges and blocks, and runs short of memory."""
 
 from soak.world import NODE_PAGES, Turn
 
@@ -80,9 +80,9 @@ def contiguous(turn: Turn) -> None:
     """Take a range of frames, or give one back."""
     world = turn.world
     if world.ranges and turn.chance(0.7):
-        start, nr = world.ranges.pop()
-        world.say(f"free range {start:#x} {nr}")
-        assert world.vm.free_contig_range(start, nr) == 0
+        taken = world.ranges.pop()
+        world.say(f"free range {taken[0]:#x} {taken[1]}")
+        assert world.vm.free_contig_range(*taken) == 0
         return
     zone = turn.random.choice(world.vm.zones)
     nr = turn.random.choice([1, 16, 100, 256])
@@ -120,9 +120,9 @@ def drivers(turn: Turn) -> None:
         return
     for _ in range(turn.random.randrange(30)):
         text = turn.random.randbytes(40)
-        handle = world.driver.store(text)
-        if handle is not None:
-            world.objects[handle] = text
+        stored = world.driver.store(text)
+        if stored is not None:
+            world.objects[stored] = text
 
 
 def squeeze(turn: Turn) -> None:

@@ -63,7 +63,7 @@ def patched(page: bytes, at: int, data: bytes) -> bytes:
 class Slot:
     """A page of an area. ``index`` counts in the store, or (no store) in the address space.
 
-    ``data`` is the process's own copy, None as long as it has not written.
+    ``data`` is the process's own copy, None as long as it has not written. ``lazy``: it may become zeros at any time.
     """
 
     prot: Prot
@@ -73,6 +73,11 @@ class Slot:
     locked: bool = False
     data: bytes | None = None
     policy: PolicyModel | None = None
+    lazy: bool = False
+
+    def matches(self, seen: bytes) -> bool:
+        """Whether that may be what a read finds."""
+        return not self.reliable or seen == self.contents or (self.lazy and seen == ZERO)
 
     @property
     def contents(self) -> bytes:

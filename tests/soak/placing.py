@@ -22,7 +22,7 @@ def placed(world: World, task: Task, page: int, *, write: bool) -> Iterator[None
     rotor = rotor_of(task)
     yield
     after = process.entry(address)
-    if after is None or after.kind != "page":
+    if after is None or after.kind != "page" or after.huge:
         return
     if before is not None and before.kind == "swap":
         if world.vm.vmstat()["pswpin"] == swapped_in or world.vm.page(after.pfn).mapcount > 1:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
 from attrs import frozen
-from soak import disturbing, numa, using
+from soak import advising, binding, cpusets, disturbing, moves, using
 from soak.world import CPUS, Turn, World
 
 Operation = Callable[[Turn], None]
@@ -15,7 +15,7 @@ WEIGHTS: dict[Operation, int] = {
     using.write: 16,
     using.read: 10,
     using.touch: 8,
-    using.mmap: 5,
+    using.mmap: 8,
     using.munmap: 2,
     using.mprotect: 2,
     using.mlock: 2,
@@ -27,16 +27,21 @@ WEIGHTS: dict[Operation, int] = {
     using.sync: 2,
     using.device: 1,
     using.pin: 3,
-    numa.set_mempolicy: 3,
-    numa.get_mempolicy: 2,
-    numa.mbind: 7,
-    numa.migrate_pages: 5,
-    numa.move_pages: 7,
-    numa.cpuset_mems: 3,
-    numa.cpuset_flags: 1,
-    numa.attach: 2,
-    numa.credentials: 1,
-    numa.numa_maps: 1,
+    advising.dontneed: 2,
+    advising.free: 2,
+    advising.huge: 2,
+    advising.merge: 2,
+    advising.swap_out: 2,
+    binding.set_mempolicy: 3,
+    binding.get_mempolicy: 2,
+    binding.mbind: 7,
+    moves.migrate_pages: 5,
+    moves.move_pages: 7,
+    cpusets.cpuset_mems: 3,
+    cpusets.cpuset_flags: 1,
+    cpusets.attach: 2,
+    cpusets.credentials: 1,
+    cpusets.numa_maps: 1,
     disturbing.compact_node: 2,
     disturbing.compact_zone: 2,
     disturbing.compact_directly: 1,

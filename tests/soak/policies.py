@@ -98,7 +98,7 @@ def create(mode: int, user: Nodes, mems: Nodes) -> PolicyModel | None:
 def target(
     policy: PolicyModel | None, index: int, cpu_node: int, mems: Nodes, distances: tuple[tuple[int, ...], ...]
 ) -> int:
-    """The node of a new page while memory is plenty. ``index`` is the page's for interleaving. spec/migration.md 9.4."""
+    """The node of a new page while memory is plenty; interleaving goes by ``index``. spec/migration.md 9.4."""
     first, allowed = cpu_node, mems
     if policy is not None and policy.mode == Mpol.INTERLEAVE:
         first = sorted(policy.nodes)[index % 2**32 % len(policy.nodes)]

@@ -1,11 +1,11 @@
 """What a process does with its memory: areas, accesses, forks and exits."""
 
-from errno import EBUSY, EEXIST, ENOMEM
+from errno import ENOMEM
 
 from attrs import evolve
 from soak.memory import ZERO, Slot, Store, Task
 from soak.placing import placed
-from soak.world import Turn
+from soak.world import Turn, demand
 
 from movable import PAGE_SIZE, BusError, Prot, SegmentationFault, SystemCallError
 
@@ -46,7 +46,7 @@ def mmap(turn: Turn) -> None:
     """Map something."""
     task, random = turn.task(), turn.random
     pages = random.choice([1, 2, 5, 12, 30])
-    if len(task.slots) + pages > MOST_PAGES:
+    if len(task.slots) % 512 + pages > MOST_PAGES:
         munmap(turn)
         return
     prot, locked = random.choice(PROTS), turn.chance(0.1)
@@ -123,7 +123,7 @@ def mprotect(turn: Turn) -> None:
         task.process.mprotect(page * PAGE_SIZE, pages * PAGE_SIZE, prot)
         assert not holes
     except SystemCallError as error:
-        assert error.errno == ENOMEM and holes
+        demand(error, ENOMEM if holes else 0)
         adopt_rights(task)
         return
     for number in range(page, page + pages):
@@ -150,7 +150,7 @@ def mlock(turn: Turn) -> None:
         call(page * PAGE_SIZE, pages * PAGE_SIZE)
         assert all(number in task.slots for number in range(page, page + pages))
     except SystemCallError as error:
-        assert error.errno == ENOMEM
+        demand(error, ENOMEM)
     adopt_rights(task)
     after_locking(task, page, pages)
 
@@ -210,10 +210,11 @@ def access(turn: Turn, task: Task, page: int, *, write: bool, at: int = 0, data:
                 task.process.write(address + at, data)
             elif data is None:
                 found = task.process.read(address, PAGE_SIZE)
-                assert found == slot.contents or not slot.reliable, f"{task.name}: page {page:#x}"
+                assert slot.matches(found), f"{task.name}: page {page:#x}"
             else:
                 task.process.touch(address, write=write)
-        assert allowed and not slot.beyond, "an access that is not allowed"
+        assert allowed, "an access that is not allowed"
+        assert not slot.beyond, "an access behind the end of a file"
     except BusError:
         assert slot.beyond
         return
@@ -225,7 +226,7 @@ def access(turn: Turn, task: Task, page: int, *, write: bool, at: int = 0, data:
         return
     note_touched(slot)
     if write:
-        task.slots[page] = slot.written(at, data or b"")
+        turn.world.settle(task, page, at, data or b"")
     turn.world.count("accesses")
 
 
@@ -305,7 +306,7 @@ def sync(turn: Turn) -> None:
     try:
         file.sync()
     except SystemCallError as error:
-        assert error.errno in (-file.writepage_error, EBUSY, EEXIST)
+        demand(error, -file.writepage_error)
     if turn.chance(0.5):
         file.invalidate()
 
@@ -340,7 +341,7 @@ def pin(turn: Turn) -> None:
     try:
         world.pins.append(task.process.pin(number * PAGE_SIZE, write=write))
     except (SegmentationFault, BusError):
-        zero = not write and slot.data is None and slot.contents == ZERO
+        zero = not write and (slot.lazy or (slot.data is None and slot.contents == ZERO))
         assert slot.beyond or zero or not slot.prot & (Prot.WRITE if write else RW | Prot.EXEC)
         return
     except SystemCallError as error:
@@ -348,4 +349,4 @@ def pin(turn: Turn) -> None:
         return
     note_touched(slot)
     if write:
-        task.slots[number] = slot.written(0, b"")
+        world.settle(task, number, 0, b"")
