@@ -14,7 +14,7 @@ from movable.conformance.faults.rig import PLACES
 from movable.conformance.settings import Budget, Settings
 from movable.conformance.target import resolve
 
-L2 = frozenset(one.id for one in all_checks() if one.level == "L2")
+L2 = frozenset(one.id for one in all_checks() if isinstance(one.rig, type) and issubclass(one.rig, FaultRig))
 
 
 def _rig(budget: Budget = Budget()) -> FaultRig:

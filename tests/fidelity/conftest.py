@@ -18,7 +18,6 @@ def offers(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     adapters: list[Any] = [Clocks()]
     module = sys.modules["movable.fidelity.replay"]  # the package has a function of this name
     monkeypatch.setattr(module, "installed_offers", lambda hook: tuple(adapters))
-    monkeypatch.setattr(module, "ADAPTERS", ())
     return adapters
 
 

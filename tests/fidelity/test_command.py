@@ -93,7 +93,7 @@ def test_all_rows_are_written_as_json(
         ("", "cannot be read as JSON"),
         ("[1]", "no recording"),
         ({"clocks": {}}, "no recording"),
-        ({"topic": "weather"}, "nothing replays the topic 'weather'; known: clocks"),
+        ({"topic": "weather"}, "nothing replays the topic 'weather'; known: clocks, compaction_a, "),
         (recording(), "the recording has no row to replay"),
         (recording(hall=[["noon", 1]]), "hall: 'noon' is no time"),
     ],
