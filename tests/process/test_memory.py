@@ -307,3 +307,15 @@ def test_memory_that_cannot_be_had(vm: VM) -> None:
     process.exit()
     vm.lru_add_drain_all()
     assert vm.vmstat()["nr_free_pages"] == pages - 1
+
+
+def test_what_belongs_to_another_vm_is_refused() -> None:
+    """A file of another VM cannot be mapped, and a process of another VM cannot be put into a cpuset."""
+    with VM("tiny") as vm, VM("tiny") as other:
+        process = vm.process()
+        with pytest.raises(MovableError, match="file: 'f' is of another VM"):
+            process.mmap(PAGE_SIZE, file=other.file("f", PAGE_SIZE))
+        with pytest.raises(MovableError, match="process: .* is of another VM"):
+            other.cpusets.attach(process)
+        assert not process.areas
+        assert process.cpuset is vm.cpusets

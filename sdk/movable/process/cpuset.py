@@ -264,8 +264,10 @@ class Cpuset:
     def attach(self, process: "Process") -> None:
         """Move a process here: its policies follow the nodes, and with memory_migrate its pages.
 
-        SystemCallError ENOSPC while mems or cpus are empty; ENODEV.
+        SystemCallError ENOSPC while mems or cpus are empty; ENODEV. MovableError for a process of another VM.
         """
+        if process.vm is not self._vm:
+            raise MovableError(f"process: {process} is of another VM")
         with self._changing():
             self._attach(process)
 

@@ -84,6 +84,12 @@ class File:
             raise MovableError(f"file {self._name!r} is closed")
         return self._id
 
+    def number_on(self, machine: Machine) -> int:
+        """The same, for a call on a machine. MovableError if the file is another one's."""
+        if machine is not self._machine:
+            raise MovableError(f"file: {self._name!r} is of another VM")
+        return self.number()
+
     def close(self) -> None:
         """Give the file up. What it holds goes when no process maps it any more."""
         number, self._id = self.number(), None

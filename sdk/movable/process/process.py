@@ -124,7 +124,7 @@ class Process(PolicyCalls, MovingCalls, NumaMaps, AdviceCalls):
         request.flags = vma_flags(Prot(prot), shared=shared, locked=locked and not hugetlb, hugetlb=hugetlb)
         request.pgoff = page_aligned(offset, "offset")
         if file is not None:
-            request.file = file.number()
+            request.file = file.number_on(self._machine)
         return self._answer("mmap", lib.mv_mmap(self._machine.c, self.mm(), request))
 
     def munmap(self, address: int, length: int) -> None:
