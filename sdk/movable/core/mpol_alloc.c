@@ -39,10 +39,12 @@ static uint64_t allowed_nodes(const struct mempolicy *policy, const struct mm *m
 static struct page *alloc_from(struct vm *vm, gfp_t gfp, unsigned int order, const struct mempolicy *policy,
 			       const struct mm *mm, int nid)
 {
+	/* Asked now: while the allocation reclaims, another CPU may replace the policy. */
+	bool interleave = policy && policy->mode == MPOL_INTERLEAVE;
 	struct page *page = __alloc_pages_nodemask(vm, gfp, order, nid, allowed_nodes(policy, mm));
 	struct zone *wanted = vm->nodes[nid].zonelist[0];
 
-	if (page && policy && policy->mode == MPOL_INTERLEAVE && page_zone(vm, page) == wanted)
+	if (page && interleave && page_zone(vm, page) == wanted)
 		wanted->stat[NUMA_INTERLEAVE_HIT]++;
 	return page;
 }

@@ -119,7 +119,9 @@ static bool drop_lazyfree(struct vm *vm, struct page *page)
 {
 	if (page->_refcount != 1 + page_mapcount(page))
 		return false;
-	rmap_walk(vm, page, drop_one, NULL);
+	/* Once nobody maps the page, nothing keeps its anon_vma. */
+	if (page_mapped(page))
+		rmap_walk(vm, page, drop_one, NULL);
 	return !page_mapped(page) && page->_refcount == 1;
 }
 
