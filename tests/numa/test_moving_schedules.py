@@ -1,5 +1,6 @@
 """migrate_pages and move_pages beside processes that run, on several CPUs: nothing lost, nothing torn (9.7, 9.8)."""
 
+import gc
 from collections.abc import Callable
 from errno import EINVAL, ENOENT
 
@@ -9,7 +10,7 @@ from process.test_schedules import count_up, judge, shared_memory, watch
 from schedules.kit import scenario
 
 from movable import PAGE_SIZE, VM, MpolMF, Process, SystemCallError
-from movable.sched import Choice, Replay, Scenario, Schedule, explore, run
+from movable.sched import Choice, Random, Replay, Scenario, Schedule, explore, run
 
 MACHINE = machine(2)
 ROUNDS = 120
@@ -141,3 +142,28 @@ def test_a_page_under_migration_is_on_no_node() -> None:
         vm.close()
     assert {status for status, _ in seen} == {0, 1, -ENOENT}
     assert {text for status, text in seen if status == -ENOENT} >= {f"{address:08x}"}
+
+
+def cut_off(seed: int) -> None:
+    """A schedule that fails while move_pages is under way, or before, or after."""
+    vm = VM(MACHINE)
+    process = vm.process()
+    address = process.mmap(8 * PAGE_SIZE)
+    process.write(address, bytes(range(8)) * PAGE_SIZE)
+    pages = [address + number * PAGE_SIZE for number in range(8)]
+
+    def move() -> None:
+        process.move_pages(0, pages, [1] * 8)
+
+    def fail() -> None:
+        process.touch(address, 8 * PAGE_SIZE)
+        raise ValueError("planted")
+
+    assert isinstance(run(scenario(vm, move, fail), Random(seed)).error, ValueError)
+
+
+def test_a_call_that_a_failure_cuts_off_leaves_nothing_that_cannot_be_collected() -> None:
+    """move_pages that never returns, since its schedule failed, is garbage like anything else."""
+    for seed in range(40):
+        cut_off(seed)
+        gc.collect()

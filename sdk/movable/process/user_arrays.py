@@ -35,7 +35,9 @@ def _view(values: Any) -> memoryview | None:
         return None
 
 
-def _from_buffer(argument: str, view: memoryview, formats: str, what: str, *, writable: bool) -> _Array:
+def _from_buffer(
+    argument: str, values: Any, view: memoryview, formats: str, what: str, *, writable: bool
+) -> _Array:
     if view.format not in formats or view.ndim != 1 or not view.c_contiguous:
         raise MovableError(
             f"{argument}: a buffer must be one contiguous row of {what}, not of format {view.format!r} in {view.ndim} "
@@ -44,7 +46,8 @@ def _from_buffer(argument: str, view: memoryview, formats: str, what: str, *, wr
     if writable and view.readonly:
         raise MovableError(f"{argument}: the buffer must be writable")
     kind = "unsigned long[]" if view.itemsize == 8 else "int[]"
-    return _Array(ffi.from_buffer(kind, view, require_writable=writable), len(view), view)
+    # Of the caller's own object: a view of it that cffi holds cannot be collected as a part of a cycle.
+    return _Array(ffi.from_buffer(kind, values, require_writable=writable), len(view), values)
 
 
 def _from_numbers(argument: str, values: Iterable[int], code: str, what: str) -> _Array:
@@ -62,7 +65,7 @@ def _addresses_of(addresses: Numbers | Literal[BadPointer.BAD_POINTER]) -> _Arra
         return _BAD
     what, view = "64-bit unsigned numbers", _view(addresses)
     if view is not None:
-        return _from_buffer("addresses", view, "QLN", what, writable=False)
+        return _from_buffer("addresses", addresses, view, "QLN", what, writable=False)
     return _from_numbers("addresses", addresses, "Q", what)
 
 
@@ -72,7 +75,7 @@ def _nodes_of(nodes: Numbers | Literal[BadPointer.BAD_POINTER]) -> _Array:
         return _BAD
     what, view = "32-bit signed numbers", _view(nodes)
     if view is not None:
-        return _from_buffer("nodes", view, "i", what, writable=False)
+        return _from_buffer("nodes", nodes, view, "i", what, writable=False)
     return _from_numbers("nodes", nodes, "i", what)
 
 
@@ -80,10 +83,11 @@ def _statuses_of(status: Any, length: int) -> _Array:
     """Where statuses are written, 32-bit signed numbers: a buffer of the caller's, or (None) a new array."""
     if status is BAD_POINTER:
         return _BAD
-    view = _view(array("i", bytes(4 * length)) if status is None else status)
+    place = array("i", bytes(4 * length)) if status is None else status
+    view = _view(place)
     if view is None:
         raise MovableError(f"status: must be a writable buffer of 32-bit numbers, not {status!r}")
-    return _from_buffer("status", view, "i", "32-bit signed numbers", writable=True)
+    return _from_buffer("status", place, view, "i", "32-bit signed numbers", writable=True)
 
 
 @frozen
