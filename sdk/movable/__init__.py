@@ -38,6 +38,7 @@ from movable.fidelity import (
     RowVerdict,
     load_recording,
     replay,
+    replay_sections,
 )
 from movable.flags import (
     GFP,
@@ -224,4 +225,5 @@ __all__ = [
     "pagetypeinfo",
     "preset",
     "replay",
+    "replay_sections",
 ]

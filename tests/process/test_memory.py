@@ -315,7 +315,7 @@ def test_what_belongs_to_another_vm_is_refused() -> None:
         process = vm.process()
         with pytest.raises(MovableError, match="file: 'f' is of another VM"):
             process.mmap(PAGE_SIZE, file=other.file("f", PAGE_SIZE))
-        with pytest.raises(MovableError, match="process: .* is of another VM"):
+        with pytest.raises(MovableError, match=r"process: .* is of another VM"):
             other.cpusets.attach(process)
         assert not process.areas
         assert process.cpuset is vm.cpusets

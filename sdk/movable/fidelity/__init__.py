@@ -3,6 +3,7 @@
 from movable.fidelity.model import FidelityRule, RecordingAdapter, RecordingError, Row, RowVerdict
 from movable.fidelity.replay import load_recording, replay
 from movable.fidelity.report import SCHEMA, FidelityReport, write_fidelity_reports
+from movable.fidelity.sections import replay_sections
 
 __all__ = [
     "SCHEMA",
@@ -14,5 +15,6 @@ __all__ = [
     "RowVerdict",
     "load_recording",
     "replay",
+    "replay_sections",
     "write_fidelity_reports",
 ]

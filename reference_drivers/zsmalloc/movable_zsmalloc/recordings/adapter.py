@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from movable import PAGE_SIZE, FidelityRule, MovableError, RecordingError, Row
+from movable import PAGE_SIZE, FidelityRule, RecordingError, Row, replay_sections
 from movable_zsmalloc.recordings.contents import page_contents
 from movable_zsmalloc.recordings.control import algorithm_row, control_rows
 from movable_zsmalloc.recordings.lengths import Lengths, RealLengths, RecordedLengths
@@ -16,9 +16,6 @@ from movable_zsmalloc.recordings.twin import RULES, Outcome, Twin, recorded_outc
 __all__ = ["ZramRecordings"]
 
 _DISKSIZE = 64 << 20
-_KNOWN = {"meta", "topic", "notes"}
-
-Section = Callable[[Any], Iterator[Row]]
 
 
 class ZramRecordings:
@@ -29,7 +26,7 @@ class ZramRecordings:
 
     def replay(self, recording: Mapping[str, Any]) -> Iterator[Row]:
         """All rows of all sections. RecordingError for a section that is not known, or of another shape."""
-        sections: dict[str, Section] = {
+        sections: dict[str, Callable[[Any], Iterator[Row]]] = {
             "comp_algorithm": _algorithm_rows,
             "sequences": _sequences,
             "mem_limit": _mem_limit_rows,
@@ -38,19 +35,7 @@ class ZramRecordings:
             "zs_compaction": _zs_compaction_rows,
             "errors": control_rows,
         }
-        for name, content in recording.items():
-            if name in _KNOWN:
-                continue
-            if name not in sections:
-                raise RecordingError(f"{name}: this section is not known; known: {', '.join(sections)}")
-            try:
-                yield from sections[name](content)
-            except (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError) as error:
-                raise RecordingError(
-                    f"{name}: has another shape ({type(error).__name__}: {error})"
-                ) from error
-            except MovableError as error:
-                raise RecordingError(f"{name}: {error}") from error
+        yield from replay_sections(recording, sections)
 
 
 def _lengths(algorithm: str) -> Lengths:

@@ -7,7 +7,8 @@ from typing import Any
 from attrs import field, frozen
 
 from movable.errors import MovableError, SystemCallError
-from movable.fidelity.model import FidelityRule, RecordingError, Row, RowVerdict
+from movable.fidelity.model import FidelityRule, Row, RowVerdict
+from movable.fidelity.sections import NO_ROWS, Section, replay_sections
 from movable.fidelity.topics.rules import SETUP_FIELD
 from movable.flags import Mpol
 from movable.process import Process
@@ -36,7 +37,6 @@ PAGE = 4096
 EVERY_NODE = frozenset(range(4))
 """The nodes of the recordings' machine."""
 
-Section = Callable[[Any], Iterator[Row]]
 Outcome = Mapping[str, Any]
 
 
@@ -45,7 +45,7 @@ class Sections:
 
     topic: str
     rules: Sequence[FidelityRule]
-    others: frozenset[str] = frozenset({"meta", "topic", "notes"})
+    others: frozenset[str] = NO_ROWS
 
     def sections(self, recording: Mapping[str, Any]) -> Mapping[str, Section]:
         """The readers by name of section."""
@@ -53,20 +53,7 @@ class Sections:
 
     def replay(self, recording: Mapping[str, Any]) -> Iterator[Row]:
         """All rows of all sections. RecordingError for a section that is not known, or of another shape."""
-        sections = self.sections(recording)
-        for name, content in recording.items():
-            if name in self.others:
-                continue
-            if name not in sections:
-                raise RecordingError(f"{name}: this section is not known; known: {', '.join(sections)}")
-            try:
-                yield from sections[name](content)
-            except (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError) as error:
-                raise RecordingError(
-                    f"{name}: has another shape ({type(error).__name__}: {error})"
-                ) from error
-            except MovableError as error:
-                raise RecordingError(f"{name}: {error}") from error
+        yield from replay_sections(recording, self.sections(recording), self.others)
 
 
 def each_row(section: str, rows: Iterable[Any], judge_row: Callable[[Any], Row]) -> Iterator[Row]:

@@ -1,11 +1,11 @@
 """The adapters for the topics ``compaction_a`` and ``compaction_zram``."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from movable.errors import MovableError
-from movable.fidelity.model import FidelityRule, RecordingError, Row
+from movable.fidelity.model import FidelityRule, Row
+from movable.fidelity.sections import NO_ROWS, Section, replay_sections
 from movable.fidelity.topics.compaction.cases import case_rows
 from movable.fidelity.topics.compaction.direct import direct_rows, is_direct
 from movable.fidelity.topics.compaction.lines import line_rows
@@ -17,9 +17,7 @@ from movable.fidelity.topics.compaction.zram import zram_rows
 
 __all__ = ["CompactionRecordings", "CompactionZramRecordings"]
 
-_KNOWN = {"meta", "topic", "notes", "legend"}
-
-Section = Callable[[Any], Iterator[Row]]
+_OTHERS = NO_ROWS | {"legend"}
 
 
 class CompactionRecordings:
@@ -37,7 +35,7 @@ class CompactionRecordings:
             "node_compact_writes": node_rows,
             "sysctl_writes": sysctl_rows,
         }
-        yield from _replayed(recording, sections)
+        yield from replay_sections(recording, sections, _OTHERS)
 
 
 class CompactionZramRecordings:
@@ -48,21 +46,7 @@ class CompactionZramRecordings:
 
     def replay(self, recording: Mapping[str, Any]) -> Iterator[Row]:
         """All rows of all cases. RecordingError for a section that is not known, or of another shape."""
-        yield from _replayed(recording, {"cases": partial(_zram_rows, recording)})
-
-
-def _replayed(recording: Mapping[str, Any], sections: Mapping[str, Section]) -> Iterator[Row]:
-    for name, content in recording.items():
-        if name in _KNOWN:
-            continue
-        if name not in sections:
-            raise RecordingError(f"{name}: this section is not known; known: {', '.join(sections)}")
-        try:
-            yield from sections[name](content)
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError) as error:
-            raise RecordingError(f"{name}: has another shape ({type(error).__name__}: {error})") from error
-        except MovableError as error:
-            raise RecordingError(f"{name}: {error}") from error
+        yield from replay_sections(recording, {"cases": partial(_zram_rows, recording)}, _OTHERS)
 
 
 def _case_rows(recording: Mapping[str, Any], cases: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
