@@ -262,7 +262,7 @@ def test_all_or_nothing_may_be_discarded(
     assert "0 pages differ" in capsys.readouterr().out
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_gibibyte_comes_back(tmp_path: Path) -> None:
     """1 GiB of the standard library is written, fragmented, compacted; what was kept is read back without a

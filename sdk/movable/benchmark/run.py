@@ -42,7 +42,7 @@ class _Size:
 
 
 FULL = _Size(copy_mib=1024, scan_mib=4096, rounds=5, zeros_gib=16, process_gib=2)
-QUICK = _Size(copy_mib=256, scan_mib=1024, rounds=3, zeros_gib=1)
+QUICK = _Size(copy_mib=128, scan_mib=512, rounds=3, zeros_gib=1)
 
 
 @contextmanager
