@@ -105,7 +105,9 @@ long mv_rebind_process(struct vm *vm, unsigned int id, unsigned long mems)
 
 	API_BEGIN(vm, true);
 	mm = get_mm(vm, id);
-	cpuset_change_task_nodemask(vm, mm, mems);
+	/* A machine without any memory left has nothing to bind to. */
+	if (mems)
+		cpuset_change_task_nodemask(vm, mm, mems);
 	mmput(vm, mm);
 	API_END(vm, 0);
 }
@@ -117,7 +119,8 @@ long mv_rebind_areas(struct vm *vm, unsigned int id, unsigned long mems)
 
 	API_BEGIN(vm, true);
 	mm = get_mm(vm, id);
-	mpol_rebind_mm(vm, mm, mems);
+	if (mems)
+		mpol_rebind_mm(vm, mm, mems);
 	mmput(vm, mm);
 	API_END(vm, 0);
 }

@@ -59,8 +59,11 @@ static void map_huge_page(struct vm *vm, struct vma *vma, unsigned long start, p
 	}
 	vma->mm->counters[MM_ANONPAGES] += HPAGE_PMD_NR;
 	page_zone(vm, page)->node->stat[NR_ANON_THPS]++;
+	/* Once it is mapped, another CPU may unmap it. */
+	page->_refcount++;
 	fill_pmd(pte, page_to_pfn(vm, page), bits, false);
 	lru_cache_add_new_anon(vm, page, false);
+	put_page(vm, page);
 	count_vm_events(vm, THP_FAULT_ALLOC, 1);
 }
 

@@ -225,6 +225,11 @@ bool isolate_huge_page(struct vm *vm, struct page *page, struct list_head *list)
 {
 	if (!(page->ext & PAGE_EXT_HUGETLB_ACTIVE) || !get_page_unless_zero(vm, page))
 		return false;
+	/* Another CPU may have isolated it, or been given it, before the reference was there. */
+	if (!(page->ext & PAGE_EXT_HUGETLB_ACTIVE)) {
+		put_page(vm, page);
+		return false;
+	}
 	page->ext &= (uint8_t)~PAGE_EXT_HUGETLB_ACTIVE;
 	link_page_tail(vm, page, list);
 	return true;

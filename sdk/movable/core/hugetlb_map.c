@@ -86,6 +86,7 @@ static int hugetlb_cow(struct vm *vm, struct vma *vma, unsigned long start, pte_
 {
 	struct page *old = pte_page(vm, *pte), *page;
 	pte_t was = *pte;
+	bool copied;
 	int err = 0;
 
 	if (page_mapcount(old) == 1) {
@@ -94,8 +95,11 @@ static int hugetlb_cow(struct vm *vm, struct vma *vma, unsigned long start, pte_
 	}
 	old->_refcount++;
 	page = alloc_huge_page(vm, vma, start);
-	if (page && *pte == was) {
+	copied = page && *pte == was;
+	if (copied)
 		copy_huge_page(vm, page, old);
+	/* Others run during the allocation and the copy. */
+	if (copied && *pte == was) {
 		map_new_page(vm, vma, start, pte, page, true);
 		drop_mapping(vm, old);
 	} else if (page) {

@@ -103,7 +103,7 @@ static long free_pte(struct vm *vm, struct vma *vma, unsigned long address, pte_
 
 static int madvise_free(struct vm *vm, struct vma *vma, unsigned long start, unsigned long end)
 {
-	if (vma->file || vma->flags & VM_SHARED)
+	if (vma->file || vma->special || vma->flags & VM_SHARED)
 		return -EINVAL;
 	split_huge_pmd_range(vm, vma, start, end);
 	walk_vma(vm, vma, start, end, free_pte, NULL);

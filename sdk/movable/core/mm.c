@@ -41,7 +41,8 @@ struct mm *mm_create(struct vm *vm)
 	mm->users = 1;
 	vm_lock_init(vm, &mm->mmap_sem, MMAP_SEM);
 	vm_lock_init(vm, &mm->task_lock, TASK_LOCK);
-	mm->mems_allowed = nodes_with_memory(vm);
+	/* Never empty: on a machine without any memory left it does not matter which nodes it may use. */
+	mm->mems_allowed = nodes_with_memory(vm) ? nodes_with_memory(vm) : all_nodes(vm);
 	mm->spread_rotor = -1;
 	if (!add_to_table(vm, mm)) {
 		free(mm);

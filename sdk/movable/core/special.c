@@ -14,12 +14,17 @@ static const unsigned int special_flags[] = {
 /* The kernel's page; it is made when it is first mapped, and stays. NULL: no memory. */
 static struct page *vdso_page(struct vm *vm, int nid)
 {
-	struct page **page = &vm->nodes[nid].vdso_page;
+	struct page **page = &vm->nodes[nid].vdso_page, *made;
 
-	if (!*page) {
-		*page = alloc_pages_node(vm, nid, GFP_KERNEL | __GFP_ZERO | __GFP_THISNODE, 0);
-		if (*page)
-			set_page_flag(*page, PG_reserved);
+	if (*page)
+		return *page;
+	made = alloc_pages_node(vm, nid, GFP_KERNEL | __GFP_ZERO | __GFP_THISNODE, 0);
+	/* The allocation sleeps: another CPU may have been first. */
+	if (made && *page) {
+		put_page(vm, made);
+	} else if (made) {
+		set_page_flag(made, PG_reserved);
+		*page = made;
 	}
 	return *page;
 }

@@ -26,13 +26,22 @@ static void zap_page(struct vm *vm, struct mm *mm, pte_t *pte)
 	put_page(vm, page);
 }
 
+/* Whether an entry of a huge page stands for all of it: the range that is zapped has all of it. */
+static bool is_whole_pmd(unsigned long address, unsigned long end)
+{
+	return !(address & (HPAGE_PMD_SIZE - 1)) && end - address >= HPAGE_PMD_SIZE;
+}
+
 static long zap_pte(struct vm *vm, struct vma *vma, unsigned long address, pte_t *pte, void *private)
 {
 	struct mm *mm = vma->mm;
-	pte_t old = *pte;
+	bool whole = is_whole_pmd(address, *(const unsigned long *)private);
+	pte_t old;
 
-	(void)address;
-	(void)private;
+	/* Another CPU may have made a huge page since the caller split those that the range cuts: entries were freed. */
+	if (unlikely(*pte & PTE_HUGE) && !whole)
+		split_huge_pmd(vm, mm, address);
+	old = *pte;
 	if (unlikely(vma->flags & VM_HUGETLB)) {
 		zap_hugetlb(vm, vma, pte);
 		return 0;
@@ -55,7 +64,7 @@ static long zap_pte(struct vm *vm, struct vma *vma, unsigned long address, pte_t
 
 void zap_page_range(struct vm *vm, struct vma *vma, unsigned long start, unsigned long end)
 {
-	walk_vma(vm, vma, start, end, zap_pte, NULL);
+	walk_vma(vm, vma, start, end, zap_pte, &end);
 }
 
 void unmap_mapping_range(struct vm *vm, struct file *file, unsigned long first)
