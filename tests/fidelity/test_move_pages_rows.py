@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from fidelity.numa_kit import EQUAL, EXPLAINED, WRONG, case, only, rows_of, verdict_of
+from fidelity.numa_kit import EQUAL, EXPLAINED, WRONG, case, only, real, rows_of, verdict_of
 
 A, B = [0, 0], [1, 1]
 
@@ -144,6 +144,27 @@ def test_rows_that_a_rule_explains(rule: str, row: dict[str, Any]) -> None:
         for index, value in enumerate(row[field]):
             other = [*row[field][:index], value + 1, *row[field][index + 1 :]]
             assert verdict_of({**row, field: other})[0] is WRONG, (field, index)
+
+
+SAY_NOTHING_OF_ARRAYS = (
+    "invalid_node_",
+    "count_huge",
+    "count_minus1",
+    "flags",
+    "both_flags",
+    "valid_other_node",
+)
+
+
+def test_efault_alone_makes_no_bad_array() -> None:
+    """A wrong EFAULT stays wrong where no word tells of arrays; where one does, any of them may be the bad one."""
+    cases = [row for row in real("move_pages")["cases"] if row["name"].startswith(SAY_NOTHING_OF_ARRAYS)]
+    assert len(cases) > 10
+    for row in cases:
+        assert verdict_of({**row, "ret": -1, "errno": "EFAULT"})[0] is WRONG, row["name"]
+    told = case("one_array_gone", "the array was unmapped", **fails("EFAULT"))
+    assert verdict_of(told) == (EQUAL,)
+    assert verdict_of({**told, "name": "one_of_many", "note": "bad node"})[0] is WRONG
 
 
 def test_a_bad_node_behind_a_whole_chunk() -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from fidelity.numa_kit import EQUAL, EXPLAINED, WRONG, verdict_of
+from fidelity.numa_kit import EQUAL, EXPLAINED, WRONG, only, rows_of, verdict_of
 
 POLICIES = "mbind_set_get_errors"
 
@@ -126,6 +126,10 @@ MIGRATE = [
     ((EQUAL,), migrate("from_01_to_23", counts=(0, 0, 64, 64))),
     ((EXPLAINED, "N18"), migrate("to_1_and_offline4", counts=MOVED)),
     ((EXPLAINED, "N18"), migrate("from_0_to_offline4_and_1", counts=MOVED)),
+    ((EXPLAINED, "N18"), migrate("to_offline4_plus_1", counts=MOVED)),
+    ((EXPLAINED, "N18"), migrate("to_mixed_1_with_offline_4", counts=MOVED)),
+    ((EQUAL,), migrate("to_only_offline_5", -1, "EINVAL")),
+    ((WRONG,), migrate("to_only_offline_5", counts=MOVED)),
     ((EXPLAINED, "N19"), migrate("maxnode_1", -1, "EINVAL")),
     ((EXPLAINED, "N19"), migrate("maxnode_2", -1, "EINVAL")),
     ((WRONG, "N19"), migrate("maxnode_2", -1, "EFAULT")),
@@ -177,6 +181,8 @@ CPUSET = [
     ((WRONG,), write("0-1", "EACCES")),
     ((WRONG,), write("4", "EACCES")),
     ((WRONG,), write("0", "EINVAL")),
+    ((EQUAL,), write("-1", "EINVAL", "", "tasks")),
+    ((WRONG,), write("-1", "0", "1", "tasks")),
     ((EQUAL,), inside("move_pages to 1", status=1)),
     ((EQUAL,), inside("migrate_pages self 0 to 1", place=1)),
     ((EQUAL,), inside("mbind BIND 2", ret=-1, errno="EINVAL")),
@@ -234,3 +240,19 @@ def test_rows_that_a_recorder_would_make(topic: str, section: str, table: list[A
     """For labels of the recordings' kind the set-up is found, and the verdict follows from 9.2 to 9.10."""
     got = [(verdict_of(row, topic, section), row) for _, row in table]
     assert [each for each, (wanted, _) in zip(got, table, strict=True) if each[0] != wanted] == []
+
+
+def test_writes_after_one_that_gave_the_cpuset_other_nodes() -> None:
+    """A write may follow another on the same cpuset or have one of its own: the reading that fits counts, if any."""
+    rows = [
+        write("2-3", reads="2-3"),
+        write("abc", "EINVAL", "2-3"),
+        write("4", "EINVAL"),
+        write("4", "EINVAL", "2"),
+        write("2-3", reads="2-3"),
+        write("1-2", "EINVAL", "2-3"),
+        write("2", "EBUSY", "2-3"),
+        write("0-2", "EACCES", "2-3"),
+    ]
+    got = [row.verdict for row in rows_of(only("cpuset_v1", "errors", *rows))]
+    assert got == [EQUAL, EQUAL, EQUAL, WRONG, EQUAL, EQUAL, EQUAL, EQUAL]

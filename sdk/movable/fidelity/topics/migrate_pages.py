@@ -34,6 +34,8 @@ _FIRST = 0x1_4000_0000
 _COUNT = 128
 _SPREAD = [index % 4 for index in range(_COUNT)]
 _NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "all": 4}
+_JOINING = ("and", "plus", "with", "only", "mixed", "offline", "absent", "memoryless", "node", "nodes")
+"""Words of a name within a set, which say nothing that its numbers do not."""
 _OUTPUTS = ("ret", "errno", "child_pages_per_node", "own_pages", "place", "shared_page", "own_page")
 
 Nodes = frozenset[int]
@@ -148,9 +150,11 @@ def _masks(name: str) -> dict[str, Mask]:
             targets = {"from": "from", "old": "from", "to": "to", "new": "to"}
             current, fresh = ((targets[word],) if word in targets else ("from", "to")), True
             continue
+        if word in _JOINING:
+            continue
         read = _mask_word(word)
         if not current or read == "skip":
-            current = current if word == "and" else ()
+            current = ()
             continue
         for each in current:
             before = masks[each]

@@ -2,11 +2,12 @@
 
 import re
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
 
+from movable.errors import SystemCallError
 from movable.fidelity.model import Row, RowVerdict
 from movable.fidelity.topics.kit import (
     EVERY_NODE,
@@ -58,8 +59,8 @@ def error_rows(rows: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
 class _Place:
     """Where a write goes: the file, whose it is, what it reads before, and whether tasks are in the cpuset.
 
-    ``around`` names what else there is: a ``child`` with node 1, a ``parent`` with nodes 0-1, an ``exclusive`` sibling
-    with nodes 2-3.
+    ``around`` names what else there is: a ``child`` with one node of A's, a ``parent`` with no more nodes than A, an
+    ``exclusive`` sibling with the nodes that A has not.
     """
 
     file: str
@@ -71,16 +72,27 @@ class _Place:
 
 
 def _file_row(row: Mapping[str, Any], seen: Mapping[str, str]) -> Row:
-    """The verdict of a write. Where a row does not say what its cpuset held, both readings are tried."""
+    """The verdict of a write. Where a row does not say what its cpuset held, the readings are tried until one fits.
+
+    A reading whose set-up the kernel would refuse is none: what the cpuset held cannot have been that.
+    """
     recorded = {key: row[key] for key in ("errno", "reads_after") if key in row}
     told = {key: value for key, value in row.items() if isinstance(value, str) and key not in recorded}
     words = " ".join(told[key] for key in told if key != "write").lower()
     known = {"file", "write", "errno", "reads_after", "note", "setup", "in", "in_cpuset_mems", "name"}
-    verdicts = []
+    first: Row | None = None
     for place_ in _places(row, words, seen):
-        ours = _write(place_, row["write"])
-        verdicts.append(judge("errors", _name(row), recorded, ours, unread=sorted(set(row) - known)))
-    return next((each for each in verdicts if each.verdict is not RowVerdict.WRONG), verdicts[0])
+        try:
+            ours = _write(place_, row["write"])
+        except SystemCallError:
+            continue
+        verdict = judge("errors", _name(row), recorded, ours, unread=sorted(set(row) - known))
+        if verdict.verdict is not RowVerdict.WRONG:
+            return verdict
+        first = first or verdict
+    if first is None:
+        raise ValueError("no cpuset can have been set up as the row says")
+    return first
 
 
 def _name(row: Mapping[str, Any]) -> str:
@@ -111,16 +123,17 @@ def _places(row: Mapping[str, Any], words: str, seen: Mapping[str, str]) -> Iter
 def _write(place_: _Place, text: str) -> Mapping[str, Any]:
     with machine() as vm:
         top = vm.cpusets
-        a = (_parent(top) if "parent" in place_.around else top).create("A")
-        mems = place_.before if place_.file == "cpuset.mems" and place_.owner == "A" else "0-1"
+        mems = (place_.before if place_.file == "cpuset.mems" and place_.owner == "A" else None) or "0-1"
+        nodes = nodes_of_list(mems)
+        a = (_parent(top, mems) if "parent" in place_.around else top).create("A")
         a.write("cpuset.cpus", "0")
-        a.write("cpuset.mems", mems or "0-1")
+        a.write("cpuset.mems", mems)
         child = a.create("child") if "child" in place_.around else None
         if child is not None:
-            child.write("cpuset.mems", "1" if place_.owner == "A" else "0-1")
+            child.write("cpuset.mems", _list({1} & nodes or {max(nodes)}) if place_.owner == "A" else mems)
         other = top.create("B")
         if "exclusive" in place_.around:
-            other.write("cpuset.mems", "2-3")
+            other.write("cpuset.mems", _list(EVERY_NODE - nodes))
             other.write("cpuset.mem_exclusive", "1")
         task = vm.process()
         if place_.attached:
@@ -135,19 +148,24 @@ def _write(place_: _Place, text: str) -> Mapping[str, Any]:
         return {"errno": error, "reads_after": target.read(place_.file).strip()}
 
 
-def _parent(top: Cpuset) -> Cpuset:
+def _list(nodes: Iterable[int]) -> str:
+    return ",".join(map(str, sorted(nodes)))
+
+
+def _parent(top: Cpuset, mems: str) -> Cpuset:
     """A cpuset that has not all nodes, to lie in."""
-    return top.create("parent", cpus="0", mems="0-1")
+    return top.create("parent", cpus="0", mems=mems)
 
 
 def _attach(target: Any, task: Process, text: str, words: str) -> Mapping[str, Any]:
-    """A pid is written: a number that no process has, or else the task's."""
+    """A pid is written: a number that no process has or can have, or else the task's."""
     if not re.search(r"no_?\s?mems|empty|without mems", words):
         target.write("cpuset.mems", "2-3")
     if not re.search(r"no_?\s?cpus|empty|without cpus", words):
         target.write("cpuset.cpus", "0")
-    missing = text.strip().lstrip("-").isdigit() and int(text) > 1000
-    pid = text if missing or not re.search(r"\d|pid|self", text) else str(task.pid)
+    number = re.fullmatch(r"\s*(-?)(\d+)\s*", text)
+    nobody = number is not None and (number[1] == "-" or int(number[2]) > 1000)
+    pid = text if nobody or not re.search(r"\d|pid|self", text) else str(task.pid)
     _, error = attempt(lambda: target.write("tasks", pid))
     return {"errno": error, "reads_after": target.read("tasks").strip()}
 
@@ -162,7 +180,7 @@ def _call_row(row: Mapping[str, Any]) -> Row:
     with machine() as vm:
         a = vm.cpusets.create("A")
         a.write("cpuset.cpus", "0")
-        a.write("cpuset.mems", ",".join(map(str, sorted(mems))))
+        a.write("cpuset.mems", _list(mems))
         caller = vm.process()
         a.attach(caller)
         (page,) = map_pages(caller, _FIRST, 1)

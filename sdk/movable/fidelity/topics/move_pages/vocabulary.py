@@ -59,6 +59,10 @@ _MOST_READINGS = 16
 _ORDINALS = ("first", "second", "third", "fourth", "fifth")
 _ARRAYS = "pages|nodes|status"
 _POINTER = r"_?(?:pointer|ptr|addr)"
+_ABOUT_ARRAYS = re.compile(
+    r"pointer|ptr|badp|null(?!_?\s?(page|addr))|array|(?<!de)fault|status|unreadable|unwritable"
+    r"|cannot be (read|written)|bad_(pages|nodes)|(pages|nodes)_bad"
+)
 _UNREADABLE = (
     rf"bad{_POINTER}|badp|null(?!_page)|readonly|read_only|unwritable|unreadable|invalid{_POINTER}|efault"
 )
@@ -91,22 +95,29 @@ def readings(row: Mapping[str, Any]) -> Iterator[Asked]:
         ),
     )
     shapes = list(_pages(name, text, codes, call))
-    for bad, readable in _unreadable(row, base.bad, entries):
+    for bad, readable in _unreadable(row, base.bad, entries, beyond=base.beyond):
         for units, named in shapes:
             yield evolve(base, units=units, named=named, bad=bad, readable=readable)
 
 
 def _unreadable(
-    row: Mapping[str, Any], named: frozenset[str], entries: int
+    row: Mapping[str, Any], named: frozenset[str], entries: int, *, beyond: bool
 ) -> Iterator[tuple[frozenset[str], int | None]]:
     """Which arrays cannot be accessed, and how much of them can be read.
 
-    As the name says; where it says nothing and the call failed with EFAULT, any one array, or their ends.
+    As the name says; where the call failed with EFAULT and the name or note tells of arrays but not of which, any one
+    array, or their ends. The errno alone says nothing of them: it is what is to be judged. Nor is there anything to
+    guess where the count is beyond the arrays, which end where they end.
     """
     yield named, None
-    if row.get("errno") == "EFAULT" and not named:
+    if row.get("errno") == "EFAULT" and not named and not beyond and _tells_of_arrays(row):
         yield from ((frozenset({each}), None) for each in _ARRAYS.split("|"))
         yield from ((named, readable) for readable in range(1, min(entries, 16)) if row.get("nodes"))
+
+
+def _tells_of_arrays(row: Mapping[str, Any]) -> bool:
+    text = f"{row['name']} {row.get('note', '')}".lower()
+    return _ABOUT_ARRAYS.search(text) is not None or row.get("pages", ()) is None
 
 
 # -- the call --------------------------------------------------------------------------------------
