@@ -1,13 +1,16 @@
 """What a change of nodes does to the processes of a cpuset (spec/migration.md 9.9)."""
 
-from errno import EACCES, EINVAL
+from collections.abc import Callable
+from errno import EACCES, EBUSY, EEXIST, EINVAL, ENODEV
 
 import pytest
 from numa.moving import machine
 from numa.policies import LOW, RELATIVE, STATIC, errno_of, inside, kept, nodes_of, placed, texts, touched
+from schedules.kit import scenario
 
-from movable import PAGE_SIZE, VM, Mpol, Process
+from movable import PAGE_SIZE, VM, Mpol, Process, SystemCallError
 from movable.process.nodemask import NodeMask
+from movable.sched import Scenario, explore
 
 MEMS = "cpuset.mems"
 B, INT, P, L = Mpol.BIND, Mpol.INTERLEAVE, Mpol.PREFERRED, Mpol.LOCAL
@@ -284,3 +287,35 @@ def test_a_childs_policy_is_not_rebound_without_a_change(vm: VM, process: Proces
     child = process.fork()
     assert str(process.policy) == str(child.policy) == "prefer=static:2"
     assert process.areas == child.areas
+
+
+@pytest.mark.parametrize("other", ["create", "remove"])
+def test_cpusets_are_made_and_removed_one_at_a_time(other: str) -> None:
+    """Two CPUs that make a cpuset of one name, or one that removes its parent: one of the two fails."""
+
+    def make() -> Scenario:
+        vm = VM(machine(2))
+        parent = vm.cpusets.create("parent", cpus="0", mems="0")
+        outcomes: list[int] = []
+
+        def attempt(call: Callable[[], object]) -> Callable[[], None]:
+            def body() -> None:
+                try:
+                    call()
+                    outcomes.append(0)
+                except SystemCallError as error:
+                    outcomes.append(error.errno or 0)
+
+            return body
+
+        def create() -> object:
+            return parent.create("child", cpus="0", mems="0")
+
+        def finish() -> None:
+            assert sorted(outcomes) in ([0, EEXIST], [0, EBUSY], [0, ENODEV])
+
+        second = create if other == "create" else parent.remove
+        return scenario(vm, attempt(create), attempt(second), finish=finish)
+
+    found = explore(make, range(40), seed=1)
+    assert found.failure is None, found.failure.error

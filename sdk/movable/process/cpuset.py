@@ -108,24 +108,29 @@ class Cpuset:
 
     def create(self, name: str, *, cpus: str = "", mems: str = "") -> "Cpuset":
         """A new cpuset inside, empty or with the given lists written. SystemCallError EEXIST, and as in `write`."""
-        self._check_exists()
         if not name or "/" in name or name in (".", "..") or "\n" in name:
             raise MovableError(f"name: must be the name of a directory, not {name!r}")
-        if name in self._children:
-            raise SystemCallError(EEXIST, f"cpuset {self.path} has a {name!r} already")
-        child = Cpuset(self._vm, name, self)
-        child.write("cpuset.cpus", cpus)
-        child.write("cpuset.mems", mems)
-        self._children[name] = child
+        with self._mutex:
+            self._check_exists()
+            if name in self._children:
+                raise SystemCallError(EEXIST, f"cpuset {self.path} has a {name!r} already")
+            child = self._children[name] = Cpuset(self._vm, name, self)
+        try:
+            child.write("cpuset.cpus", cpus)
+            child.write("cpuset.mems", mems)
+        except MovableError:
+            child.remove()
+            raise
         return child
 
     def remove(self) -> None:
         """Remove the cpuset. SystemCallError EBUSY while it has processes or cpusets inside, and for the top one."""
-        self._check_exists()
-        if self.parent is None or self._children or self.processes:
-            raise SystemCallError(EBUSY, f"cpuset {self.path} is in use")
-        self._removed = True
-        del self.parent._children[self.name]
+        with self._mutex:
+            self._check_exists()
+            if self.parent is None or self._children or self.processes:
+                raise SystemCallError(EBUSY, f"cpuset {self.path} is in use")
+            self._removed = True
+            del self.parent._children[self.name]
 
     def _check_exists(self) -> None:
         if self._removed:
