@@ -223,6 +223,13 @@ MAPS = [
         "bind:1 file=/dev/zero\\040(deleted) dirty=2 active=0 N1=2 kernelpagesize_kB=4", start="200001002000")),
     ((EQUAL,), line("hugetlb_2_of_2",
         "default file=/anon_hugepage\\040(deleted) huge anon=2 dirty=2 N0=2 kernelpagesize_kB=2048")),
+    ((EXPLAINED, "N21"), line("anon_cpu1", f"default {ANON8.replace('N0', 'N1')}", "touched on cpu 1")),
+    ((EXPLAINED, "N21"), line("thp_after_split", "default anon=512 dirty=512 active=0 N0=512 kernelpagesize_kB=4")),
+    ((EXPLAINED, "N12"), line("mbind_LOCAL_mask0_flags8000", "default", "mbind ret -1 EINVAL then 8 pages touched")),
+    ((EXPLAINED, "N12"), line("mbind_LOCAL_mask0_flags4000", "default", "mbind ret -1 EINVAL then 8 pages touched")),
+    ((EXPLAINED, "N12"), line("task_LOCAL_mask0_flags8000", f"default {ANON8}")),
+    ((EXPLAINED, "N21"), line("heap", f"default heap {ANON8}", start="555555757000")),
+    ((EXPLAINED, "N21"), line("stack", f"default stack {ANON8}", start="7ffffffde000")),
     ((WRONG,), line("anon_8_touched", "default anon=8 dirty=8 active=0 M0=8 kernelpagesize_kB=4")),
 ]  # fmt: skip
 

@@ -6,7 +6,15 @@ from typing import Any
 
 from movable.fidelity.model import Row, RowVerdict
 from movable.fidelity.topics.kit import EVERY_NODE, PAGE, Claim, Section, Sections, each_row, judge, machine
-from movable.fidelity.topics.later import BALANCING, MODES, LaterPolicy, make_policy, place
+from movable.fidelity.topics.later import (
+    BALANCING,
+    MODES,
+    STATIC,
+    LaterPolicy,
+    make_policy,
+    place,
+    policy_is_local,
+)
 from movable.fidelity.topics.numa_maps.lines import Line, faults_of, parse_line
 from movable.fidelity.topics.numa_maps.scenes import Labelled, Scene, policy_of, scenes_of
 from movable.fidelity.topics.rules import SETUP_PROGRAM, rules
@@ -39,7 +47,8 @@ def _line(row: Mapping[str, Any]) -> Row:
     if recorded is None:
         raise ValueError(f"line {row['line']!r} is no line of numa_maps")
     file = recorded.what.removeprefix(" file=").replace("\\040", " ") if "file=" in recorded.what else ""
-    labelled = Labelled(row["label"], row.get("setup", ""), recorded.start, file)
+    what = "" if file else recorded.what.strip()
+    labelled = Labelled(row["label"], row.get("setup", ""), recorded.start, file, what)
     unread = sorted(set(row) - {"label", "setup", "line"})
     verdicts: list[Row] = []
     for scene in scenes_of(labelled):
@@ -62,7 +71,7 @@ def _our_line(scene: Scene, start: int) -> str:
 
 
 def _claim(row: Labelled, ours: str) -> Claim | None:
-    """N10 and N11 where the set-up's call fails in 4.9; else N21 where there are new anonymous pages."""
+    """N10 to N12 where one kernel refuses the set-up's call; else N21 where there are new anonymous pages."""
     refused = _refused(row)
     if refused is not None:
         return refused
@@ -80,11 +89,17 @@ def _refused(row: Labelled) -> Claim | None:
     policy = policy_of(row.label)
     made = make_policy(policy.word, policy.nodes, EVERY_NODE)
     by_mbind = row.label.startswith("mbind_")
+    reset = "reset" in row.label
+    if policy_is_local(policy.word, policy.nodes):
+        text = "default" if reset else f"local={'static' if policy.word & STATIC else 'relative'}"
+        plain = _eight_pages(row.base, "default", None).with_active(0)
+        refused = Line(row.base, "default") if by_mbind else plain
+        return Claim(["N12"], {"line": str(_eight_pages(row.base, text, None))}, {"line": str(refused)})
     if not isinstance(made, LaterPolicy) or not (
         made.mode == MODES["PREFERRED_MANY"] or made.flags & BALANCING
     ):
         return None
-    shown = "default" if "reset" in row.label else str(made)
+    shown = "default" if reset else str(made)
     later = _eight_pages(row.base, shown, made).with_active(0)
     earlier = Line(row.base, "default") if by_mbind else _eight_pages(row.base, "default", None)
     rule = "N11" if made.flags & BALANCING else "N10"

@@ -26,22 +26,31 @@ Scene = Callable[[VM], Process]
 
 @frozen
 class Labelled:
-    """A row: its label, its set-up, the start of its mapping, and the file that its line names."""
+    """A row: its label, its set-up, where its line starts, the file that it names, and ``heap`` or ``stack``."""
 
     label: str
     setup: str
     start: int
     file: str
+    what: str = ""
 
     @property
     def base(self) -> int:
         """Where the recorder's mapping starts: the line may be of a part of it."""
-        return self.start - self.start % _SPACING
+        return self.start if self.what else self.start - self.start % _SPACING
 
     @property
     def words(self) -> str:
         """Label and set-up, for looking words up."""
         return f"{self.label} {self.setup}".lower()
+
+    def number(self, pattern: str) -> int | None:
+        """The number that a pattern finds in the label or, failing that, in the set-up; not one of a CPU or node."""
+        for text in (self.label, self.setup):
+            match = re.search(rf"(?<![a-z\d])(?<!cpu[ _])(?<!node[ _]){pattern}", text.lower())
+            if match is not None:
+                return int(match[1])
+        return None
 
 
 def scenes_of(row: Labelled) -> Iterator[Scene]:
@@ -50,13 +59,13 @@ def scenes_of(row: Labelled) -> Iterator[Scene]:
         (r"^mbind_[A-Z_]+_mask", _by_mbind),
         (r"^task_[A-Z_]+_mask", _by_task),
         (r"^split3|^split_3", _split3),
+        (r"huge_?tlb", _hugetlb),
+        (r"thp|transparent", _thp),
         (r"split|merge", _split),
         (r"child|fork|cow_broken", _family),
         (r"^tmpfs|^shmem|^memfd", _tmpfs),
         (r"^shared_anon", _shared_anon),
         (r"^sysv|^shm", _shared_file),
-        (r"huge_?tlb", _hugetlb),
-        (r"thp|transparent", _thp),
     )
     family = next((each for pattern, each in families if re.search(pattern, row.label)), _anon)
     yield from family(row)
@@ -117,14 +126,14 @@ def _by_task(row: Labelled) -> Iterator[Scene]:
 def _anon(row: Labelled) -> Iterator[Scene]:
     """Eight pages: how many are touched, how, and what is done to them then."""
     words = row.words
-    told = re.search(r"(\d+)[ _]pages", words)
-    count = min(int(told[1]), _MOST_PAGES) if told else 8
-    some = re.search(r"(\d+)[ _]of[ _]\d+|(?:only[ _])?(\d+)[ _](?:touched|read|written)", words)
-    touched = min(int(some[1] or some[2]), count) if some else count
+    told = row.number(r"(\d+)[ _]pages")
+    count = 8 if told is None else min(told, _MOST_PAGES)
+    some = row.number(r"(\d+)[ _](?:of[ _]\d+|touched|read|written)")
+    touched = count if some is None else min(some, count)
     readings = [touched]
     if re.search(r"untouched|never[ _]touched|not[ _]touched", words):
         readings = [0]
-    elif not some and re.search(r"half|partly|some|every", words):
+    elif some is None and re.search(r"half|partly|some|every", words):
         readings = [count // 2]
     readings += [
         pages
@@ -142,6 +151,10 @@ def _anon_scene(vm: VM, row: Labelled, count: int, touched: int) -> Process:
     if re.search(r"swap|pageout|page_out", words):
         vm.swapon(64)
     process.mmap(count * PAGE, address=row.base, fixed=True)
+    if row.what == "heap":
+        process.set_heap(row.base, row.base + count * PAGE)
+    elif row.what == "stack":
+        process.set_stack(row.base)
     every = 2 if re.search(r"every|even", words) else 1
     read = re.search(r"zero|read[- _]?only|read[- _]?touch|read[- _]?fault|(?<!prot)_read", words)
     for index in range(0, touched * every, every):
