@@ -226,7 +226,7 @@ def test_a_batch_that_does_not_add_up_is_wrong() -> None:
     assert len(replay(recording).of_verdict(WRONG)) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_evictable_or_not() -> None:
     """Locked pages move like others while the sysctl is 1: marking some of them changes nothing (mode 1)."""
     recording = case_of("rand50")
@@ -307,6 +307,7 @@ def test_a_recording_of_another_shape_is_refused(fault: str) -> None:
         replay(recording)
 
 
+@pytest.mark.long
 def test_a_part_that_nobody_compares_is_wrong() -> None:
     """Nothing of a case is passed over."""
     recording = case_of("alt1")

@@ -44,7 +44,7 @@ def _folder(tmp_path: Path, name: str, text: str) -> Path:
     return folder
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_the_page_is_what_the_command_writes() -> None:
     """docs/kill_matrix.md is up to date: write it anew with ``movable power --markdown docs/kill_matrix.md``."""
