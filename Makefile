@@ -8,10 +8,10 @@ CC ?= cc
 CORE := sdk/movable/core
 ASAN := $(CURDIR)/build/asan
 
-# What enters the core; fronts, formats and pages of documentation add nothing to it.
+# What enters the core; fronts, formats, pages of documentation and what the
+# reference drivers do among themselves add nothing to it.
 ASAN_TESTS := $(addprefix tests/,allocator compaction contig drivers faults huge lru migration numa pages process races \
-	regressions schedules soak stateful sync vm conformance/test_kill_matrix.py conformance/test_places.py) \
-	reference_drivers
+	regressions schedules soak stateful sync vm conformance/test_kill_matrix.py conformance/test_places.py)
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
 	-Wpointer-arith -Wvla -Wwrite-strings -Wundef -Wno-unused-parameter
