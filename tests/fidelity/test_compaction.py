@@ -252,10 +252,52 @@ def test_runs_that_allocations_start(mode: int) -> None:
     report = replay(recording)
     assert not report.of_verdict(WRONG)
     kept = [row for row in report.rows if row.name.startswith("invariant: ")]
-    assert len(kept) == 11
+    assert len(kept) == 15
     assert {row.verdict for row in kept} == {EQUAL}
     (other,) = (row for row in report.rows if row.name == "nr_hugepages")
     assert other.rules == ("K17",)
+
+
+def _two_in_one_frame(case: dict[str, Any]) -> None:
+    case["pfn_after"][:400] = [case["pfn_after"][0]] * 400
+
+
+def _downwards(case: dict[str, Any]) -> None:
+    for at in range(-200, 0):
+        case["pfn_after"][at] = case["pfn_before"][at] - 1
+
+
+def _uncounted(case: dict[str, Any]) -> None:
+    case["vmstat_delta"]["pgmigrate_success"] = 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("alter", "name"),
+    [
+        (_two_in_one_frame, "has a frame for each page"),
+        (_downwards, "moved to higher frames"),
+        (_uncounted, "moved was counted"),
+    ],
+)
+def test_a_direct_run_that_cannot_be_is_wrong(alter: Callable[[dict[str, Any]], None], name: str) -> None:
+    """The rules of direct runs excuse no recording that breaks what holds for every compaction (2.4)."""
+    recording = case_of("alt1")
+    recording["cases"][0]["mode"] = 4
+    alter(recording["cases"][0])
+    wrong = {row.name for row in replay(recording).of_verdict(WRONG)}
+    assert f"invariant: what was recorded {name}" in wrong
+
+
+def test_a_pattern_or_mode_that_is_not_known() -> None:
+    """Another pattern is a row that says so (A04); another mode is an error."""
+    recording = case_of("alt1")
+    recording["cases"][0]["pattern"] = "blocks"
+    (row,) = (row for row in replay(recording).rows if row.name == "pages left by pattern blocks")
+    assert row.rules == ("A04",)
+    recording["cases"][0]["mode"] = 7
+    with pytest.raises(RecordingError, match="mode: 7 is none of 0 to 5"):
+        replay(recording)
 
 
 def test_pinned_pages_stay() -> None:

@@ -95,9 +95,7 @@ def check_command(
     for name in targets:
         make_runner(name, select=select, levels=level, contract=contract, jobs=jobs)
     console = Console(soft_wrap=True)
-    broken = broken_providers() if all_ else {}
-    for provider, reason in broken.items():
-        console.print(Text(f"not judged: {provider}: {reason}\n", "bold red"))
+    broken = _tell_broken(console) if all_ else {}
     judge = partial(
         check,
         select=select,
@@ -117,6 +115,14 @@ def check_command(
         mended = [_update(console, name, report) for name, report in zip(targets, reports, strict=True)]
         return 0 if all(mended) else 1
     return 0 if all(report.passed for report in reports) and not broken and not regressed else 1
+
+
+def _tell_broken(console: Console) -> dict[str, str]:
+    """Print the providers that cannot be loaded; why, by name."""
+    broken = broken_providers()
+    for provider, reason in broken.items():
+        console.print(Text(f"not judged: {provider}: {reason}\n", "bold red"))
+    return broken
 
 
 def _judged(

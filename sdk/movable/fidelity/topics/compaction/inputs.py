@@ -12,6 +12,7 @@ __all__ = [
     "A01",
     "A02",
     "A03",
+    "A04",
     "LISTS",
     "Scan",
     "applicable",
@@ -22,7 +23,7 @@ __all__ = [
     "scan_of",
 ]
 
-A01, A02, A03 = "A01", "A02", "A03"
+A01, A02, A03, A04 = "A01", "A02", "A03", "A04"
 LISTS = "K04, lists"
 """K04 where only the free lists are concerned: as many pages as per-CPU lists hold are not merged yet."""
 

@@ -25,6 +25,8 @@ from movable.vm import VM, Zone
 __all__ = ["BLOCK", "KERNEL", "MOVABLE", "Layout", "layout_of", "make_vm"]
 
 BLOCK = 512
+MODES = range(6)
+"""What was done to a case: see docs/howto/fidelity.md."""
 """Pages in a pageblock."""
 
 MOVABLE = "AFOm"
@@ -77,6 +79,8 @@ class Layout:
 def layout_of(recording: Mapping[str, Any], case: Mapping[str, Any]) -> Layout:
     """How the zone of a case stood. RecordingError for one that contradicts itself."""
     kinds, mode = case["map_before"], int(case.get("mode", 0))
+    if mode not in MODES:
+        raise RecordingError(f"mode: {mode} is none of {MODES[0]} to {MODES[-1]}")
     nid, kind, cpu = _place(case)
     zone, others = _zones(recording, case, nid, kind)
     if len(kinds) != zone.spanned:

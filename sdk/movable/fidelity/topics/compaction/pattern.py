@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from movable.fidelity.model import Row
-from movable.fidelity.topics.compaction.inputs import A02
+from movable.fidelity.topics.compaction.inputs import A02, A04
 from movable.fidelity.topics.compaction.kit import LIVE_FRAMES, judge
 
 __all__ = ["kept_pages", "pattern_rows"]
@@ -53,9 +53,11 @@ def _runs(pages: int, seed: int) -> Iterator[int]:
 def pattern_rows(section: str, case: Mapping[str, Any]) -> Iterator[Row]:
     """The recorded list of pages is what the pattern leaves."""
     kept = kept_pages(case["pattern"], int(case["fill_pages"]), int(case["seed"]))
-    if kept is None:
-        return
     recorded = case["page_index"]
+    if kept is None:
+        name = f"pages left by pattern {case['pattern']}"
+        yield judge(section, name, f"{len(recorded)} pages", "not known", (A04,))
+        return
     missing, more = set(kept) - set(recorded), set(recorded) - set(kept)
     text = f"{len(kept) - len(missing) + len(more)} pages"
     ours = f"{len(kept)} pages" if missing or more else text
